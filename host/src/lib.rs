@@ -1,0 +1,16 @@
+//! Portcullis: a connector gateway. A plugin decides, the host does. See ARCHITECTURE.md for the map.
+//!
+//! Modules are levelled: each imports lower levels only (`tests/it/tidy` holds that).
+
+#![forbid(unsafe_code)]
+
+pub mod broker;
+pub mod connections;
+pub mod fetch;
+pub mod ingest;
+pub mod model;
+pub mod policy;
+pub mod runtime;
+pub mod store;
+pub mod tokens;
+pub mod vault;

@@ -1,0 +1,25 @@
+//! The nouns: ids, validated newtypes, records and errors. No IO, no async, no clock.
+
+mod access;
+mod ambient;
+mod connection;
+mod connector;
+mod error;
+mod ids;
+mod job;
+mod names;
+mod object;
+mod plan;
+mod timestamp;
+
+pub use access::{Caller, Role, TokenRecord};
+pub use ambient::{Clock, Random};
+pub use connection::{Connection, ConnectionState, LastTest, SealedSecret};
+pub use connector::{Capability, Description, Document, Entry, Finding, Page, Principal, SetupStep};
+pub use error::{Error, FieldError, Kind, Result};
+pub use ids::{AssetId, ConnectionId, Digest, JobId, OrgId, TokenId};
+pub use job::{Asset, AssetState, Item, ItemError, Job, JobState, Metadata, Stored};
+pub use names::{AccountId, BucketName, ConnectionName, DatasetId, ExternalId, ObjectKey, Region, RoleArn, SourcePath};
+pub use object::{ByteRange, ObjectMeta};
+pub use plan::{AssumeRole, Credential, HttpObject, Location, OAuth2, Piece, Plan, S3Object, Target, TimestampFormat};
+pub use timestamp::Timestamp;
