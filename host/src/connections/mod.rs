@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::broker::{Broker, Object, Read};
-use crate::model::{
-    Clock, Connection, ConnectionName, ConnectionState, Credential, Finding, OrgId, Page, Principal, Random, Result, RoleArn, SetupStep,
-};
+use crate::model::{Clock, Connection, ConnectionName, ConnectionState, Credential, Finding, OrgId, Page, Principal, Random, Result, RoleArn, SetupStep};
 use crate::policy::{AddressPolicy, Grant, Permit};
 use crate::runtime::Plugin;
 use crate::store::Store;

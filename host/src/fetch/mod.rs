@@ -31,7 +31,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { resolve: Duration::from_secs(5), connect: Duration::from_secs(5), head: Duration::from_secs(10), slow_window: Duration::from_secs(30), min_rate: 1024, idle_connections: 256 }
+        Self {
+            resolve: Duration::from_secs(5),
+            connect: Duration::from_secs(5),
+            head: Duration::from_secs(10),
+            slow_window: Duration::from_secs(30),
+            min_rate: 1024,
+            idle_connections: 256,
+        }
     }
 }
 

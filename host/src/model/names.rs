@@ -243,7 +243,11 @@ const REGIONS: &[(&str, &str)] = &[
 ];
 
 fn region(text: &str) -> Result<(), String> {
-    if REGIONS.iter().any(|(name, _)| *name == text) { Ok(()) } else { Err(format!("AWS has no region '{}'", text.chars().take(32).collect::<String>().escape_default())) }
+    if REGIONS.iter().any(|(name, _)| *name == text) {
+        Ok(())
+    } else {
+        Err(format!("AWS has no region '{}'", text.chars().take(32).collect::<String>().escape_default()))
+    }
 }
 
 impl Region {
@@ -297,9 +301,26 @@ mod tests {
     #[test]
     fn v08_bucket_names_follow_awss_rules() {
         let (longest, longer) = ("b".repeat(63), "b".repeat(64));
-        for text in
-            ["ab", &longer, "A", "Abc", "a_b", "-ab", "ab-", "a..b", "192.168.5.4", "xn--a", "sthree-a", "amzn-s3-demo-a", "a-s3alias", "a--ol-s3", "a.mrap", "a--x-s3", "a--table-s3", ""]
-        {
+        for text in [
+            "ab",
+            &longer,
+            "A",
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            "a..b",
+            "192.168.5.4",
+            "xn--a",
+            "sthree-a",
+            "amzn-s3-demo-a",
+            "a-s3alias",
+            "a--ol-s3",
+            "a.mrap",
+            "a--x-s3",
+            "a--table-s3",
+            "",
+        ] {
             assert!(BucketName::new(text).is_err(), "{text}");
         }
         for text in ["abc", &longest, "a.b-c"] {

@@ -1,0 +1,213 @@
+//! `portcullis connection …`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::client::Client;
+use super::failure::{Done, Failure, Result};
+use super::output::{Column, Format, Output, printable};
+use super::settings::Settings;
+
+const ROUTE: [&str; 3] = ["api", "v1", "connections"];
+const MAX_LISTED: usize = 10_000;
+
+const COLUMNS: &[Column] =
+    &[("NAME", "/name"), ("TYPE", "/type"), ("STATUS", "/status"), ("ID", "/connection_id"), ("UPDATED", "/updated_at"), ("DESCRIPTION", "/description")];
+const PROPERTIES: &[Column] = &[
+    ("name", "/name"),
+    ("id", "/connection_id"),
+    ("type", "/type"),
+    ("status", "/status"),
+    ("description", "/description"),
+    ("config", "/config"),
+    ("test location", "/test_location"),
+    ("external id", "/external_id"),
+    ("version", "/version"),
+    ("last tested well", "/last_good_at"),
+    ("created", "/created_at"),
+    ("updated", "/updated_at"),
+];
+const FINDINGS: &[Column] = &[("CHECK", "/check"), ("PASSED", "/passed"), ("CODE", "/code"), ("MESSAGE", "/message"), ("REMEDY", "/remedy")];
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Create a connection. It is stored as pending and tested at once, unless --require-test.
+    Create(Create),
+    /// List the connections.
+    List(List),
+    /// Show one connection.
+    Get(Named),
+    /// Change a connection. New settings are merged into the old ones and tested again.
+    Edit(Edit),
+    /// Delete a connection.
+    Delete(Named),
+    /// Test a connection and show every check. Exits 1 if it fails.
+    Test(Test),
+    /// Print what the customer has to do to grant access, documents included.
+    Setup(Named),
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    name: String,
+    /// The connector, as aws_iam_role or https_basic: see `portcullis plugin list`.
+    #[arg(long = "type", value_name = "CONNECTOR")]
+    connector: String,
+    #[command(flatten)]
+    settings: Settings,
+    /// A source path that the test reads.
+    #[arg(long, value_name = "SOURCE_PATH")]
+    test_location: Option<String>,
+    #[arg(long)]
+    description: Option<String>,
+    /// Store nothing unless the test passes.
+    #[arg(long)]
+    require_test: bool,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// pending, ready or error.
+    #[arg(long)]
+    status: Option<String>,
+    #[arg(long = "type", value_name = "CONNECTOR")]
+    connector: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Named {
+    /// A connection's name or id.
+    connection: String,
+}
+
+#[derive(Args)]
+pub(super) struct Edit {
+    /// A connection's name or id.
+    connection: String,
+    #[arg(long, value_name = "NEW_NAME")]
+    name: Option<String>,
+    #[arg(long)]
+    description: Option<String>,
+    /// A source path that the test reads; an empty one takes it away.
+    #[arg(long, value_name = "SOURCE_PATH")]
+    test_location: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+    /// The version that you saw; the edit is refused if it is no longer that.
+    #[arg(long, value_name = "NUMBER")]
+    if_version: Option<u64>,
+}
+
+#[derive(Args)]
+pub(super) struct Test {
+    /// A connection's name or id.
+    connection: String,
+    /// A source path to read, instead of the connection's test location.
+    #[arg(long, value_name = "SOURCE_PATH")]
+    location: Option<String>,
+    /// Leave the connection's status as it is.
+    #[arg(long)]
+    keep_status: bool,
+}
+
+impl Verb {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Done {
+        match self {
+            Self::Create(verb) => {
+                let query: &[_] = if verb.require_test { &[("validate", "require")] } else { &[] };
+                let created = client.post(&ROUTE, query, &verb.body()?).await?;
+                output.record(PROPERTIES, &created)
+            }
+            Self::List(verb) => {
+                let mut query = Vec::new();
+                query.extend(verb.status.as_deref().map(|status| ("status", status)));
+                query.extend(verb.connector.as_deref().map(|connector| ("type", connector)));
+                output.rows(COLUMNS, &client.list(&ROUTE, &query, MAX_LISTED).await?)
+            }
+            Self::Get(Named { connection }) => output.record(PROPERTIES, &client.get(&one(&connection), &[]).await?),
+            Self::Edit(verb) => output.record(PROPERTIES, &client.patch(&one(&verb.connection), &verb.body()?).await?),
+            Self::Delete(Named { connection }) => output.record(PROPERTIES, &client.delete(&one(&connection)).await?),
+            Self::Test(verb) => test(&verb, client, output).await,
+            Self::Setup(Named { connection }) => setup(&client.get(&part(&connection, "setup"), &[]).await?, output),
+        }
+    }
+}
+
+fn one(connection: &str) -> Vec<&str> {
+    ROUTE.into_iter().chain([connection]).collect()
+}
+
+pub(super) fn part<'a>(connection: &'a str, part: &'a str) -> Vec<&'a str> {
+    ROUTE.into_iter().chain([connection, part]).collect()
+}
+
+impl Create {
+    fn body(&self) -> Result<Value> {
+        let mut body = json!({"name": self.name, "type": self.connector, "config": self.settings.read()?.unwrap_or_default()});
+        if let Some(fields) = body.as_object_mut() {
+            put(fields, "test_location", self.test_location.clone().map(Value::from));
+            put(fields, "description", self.description.clone().map(Value::from));
+        }
+        Ok(body)
+    }
+}
+
+impl Edit {
+    fn body(&self) -> Result<Value> {
+        let mut body = Map::new();
+        put(&mut body, "name", self.name.clone().map(Value::from));
+        put(&mut body, "description", self.description.clone().map(Value::from));
+        put(&mut body, "test_location", self.test_location.as_deref().map(|text| if text.is_empty() { Value::Null } else { text.into() }));
+        put(&mut body, "config", self.settings.read()?.map(Value::Object));
+        if body.is_empty() {
+            return Err(Failure::usage("nothing to change was given"));
+        }
+        put(&mut body, "version", self.if_version.map(Value::from));
+        Ok(Value::Object(body))
+    }
+}
+
+fn put(fields: &mut Map<String, Value>, name: &str, value: Option<Value>) {
+    if let Some(value) = value {
+        fields.insert(name.to_owned(), value);
+    }
+}
+
+async fn test(verb: &Test, client: &Client, output: Output) -> Done {
+    let mut body = json!({"update_state": !verb.keep_status});
+    if let (Some(fields), Some(location)) = (body.as_object_mut(), &verb.location) {
+        fields.insert("location".to_owned(), location.as_str().into());
+    }
+    let answer = client.post(&part(&verb.connection, "test"), &[], &body).await?;
+    let findings = answer.get("checks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    match output.format {
+        Format::Json => output.json(&answer)?,
+        Format::Table => output.rows(FINDINGS, findings)?,
+    }
+    match answer.get("status").and_then(Value::as_str) {
+        Some("ready") => Ok(()),
+        status => Err(Failure::Unsuccessful(format!("the test of {} ended with status {}", verb.connection, status.unwrap_or("unknown")))),
+    }
+}
+
+fn setup(answer: &Value, output: Output) -> Done {
+    if output.format == Format::Json {
+        return output.json(answer);
+    }
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut page = String::new();
+    for (number, step) in (1..).zip(answer.get("steps").and_then(Value::as_array).into_iter().flatten()) {
+        page.push_str(&format!("{number}. {}\n", printable(&text(step, "title"))));
+        for line in text(step, "text").lines() {
+            page.push_str(&format!("   {}\n", printable(line)));
+        }
+        for document in step.get("documents").and_then(Value::as_array).into_iter().flatten() {
+            page.push_str(&format!("\n--- {} ({})\n", printable(&text(document, "title")), printable(&text(document, "language"))));
+            for line in text(document, "body").lines() {
+                page.push_str(&format!("{}\n", printable(line)));
+            }
+        }
+        page.push('\n');
+    }
+    output.text(&page)
+}

@@ -1,0 +1,145 @@
+//! The command line: verbs, each in its file, as a client of the gateway's own HTTP API (the store admits one process).
+//!
+//! A verb never reads the data folder and never prints a secret it did not just make.
+
+mod client;
+mod connection;
+mod failure;
+mod ingest;
+mod job;
+mod object;
+mod output;
+mod plugin;
+mod progress;
+mod settings;
+mod sources;
+mod token;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use client::Client;
+use failure::{Done, Failure};
+use output::{Format, Output};
+
+const AFTER_HELP: &str = "Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or denied.";
+
+/// A connector gateway: plugins plan, the host signs, fetches and streams.
+#[derive(Parser)]
+#[command(name = "portcullis", version, after_help = AFTER_HELP, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Where the gateway is and how to print its answers.
+#[derive(Args)]
+struct Global {
+    /// The gateway to talk to.
+    #[arg(long, global = true, env = "PORTCULLIS_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    url: String,
+    /// An API token. Prefer the environment: an argument is visible to every user of the machine.
+    #[arg(long, global = true, env = "PORTCULLIS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Create, look at, change and test connections.
+    #[command(subcommand)]
+    Connection(connection::Verb),
+    /// Bring assets in through a connection.
+    Ingest(ingest::Ingest),
+    /// Look at ingestion jobs.
+    #[command(subcommand)]
+    Job(job::Verb),
+    /// Look at ingested assets.
+    #[command(subcommand)]
+    Asset(job::AssetVerb),
+    /// Write one object to standard output, or to a file.
+    Cat(object::Cat),
+    /// List objects through a connection.
+    Ls(object::Ls),
+    /// Show the requests that a connection would send for source paths, without sending any.
+    Plan(object::Plan),
+    /// Create, list and revoke API tokens.
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// Look at the connector plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Verb),
+    /// Print the version of this program and of the gateway.
+    Version,
+}
+
+/// Reads the arguments, runs the verb, says what went wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.output);
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> Done {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::local("cannot start", &error))?;
+    let client = Client::new(&cli.global.url, cli.global.token)?;
+    runtime.block_on(call(cli.verb, &client, output))
+}
+
+async fn call(verb: Verb, client: &Client, output: Output) -> Done {
+    match verb {
+        Verb::Connection(verb) => verb.run(client, output).await,
+        Verb::Ingest(verb) => verb.run(client, output).await,
+        Verb::Job(verb) => verb.run(client, output).await,
+        Verb::Asset(verb) => verb.run(client, output).await,
+        Verb::Cat(verb) => verb.run(client).await,
+        Verb::Ls(verb) => verb.run(client, output).await,
+        Verb::Plan(verb) => verb.run(client, output).await,
+        Verb::Token(verb) => verb.run(client, output).await,
+        Verb::Plugin(verb) => verb.run(client, output).await,
+        Verb::Version => version::run(client, output).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_read_as_documented() {
+        for (line, ok) in [
+            ("portcullis", false),
+            ("portcullis connection create", false),
+            ("portcullis connection create media", false),
+            ("portcullis ingest s3://b/k --dataset d", false),
+            ("portcullis cat media", false),
+            ("portcullis token create --name ci --role king", false),
+            ("portcullis connection create media --type https_basic --set hostname=h --secret password=-", true),
+            ("portcullis connection list --status ready --output json", true),
+            ("portcullis ingest s3://b/k --dataset d --connection c --wait", true),
+            ("portcullis cat media https://h/a --range 0-9", true),
+            ("portcullis token create --name ci --role member", true),
+        ] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), ok, "{line}");
+        }
+    }
+}
