@@ -1,0 +1,51 @@
+# The verbs of Portcullis: `make help` lists them. Each is safe to run again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+NEXTEST_VERSION := 0.9.143
+
+.PHONY: help deps components build demo test lint fmt bench rows
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+deps: ## Install what is missing from Debian's packages (says what)
+	@scripts/deps build test bench
+
+components: ## Build the connector plugins as WebAssembly components
+	@scripts/deps build
+	scripts/components
+
+build: components ## Build target/release/portcullis
+	$(CARGO) build --locked --release -p portcullis -p portcullis-tests --bins
+
+demo: build ## Run everything on this machine: doubles, gateway, four ingestions (ARGS=--once to exit after)
+	@scripts/deps test
+	scripts/demo $(ARGS)
+
+# One selection of packages and targets for all three commands: another one would compile the dependencies again.
+test: components ## Run every test, against the doubles and against ministack
+	@scripts/deps test
+	scripts/ministack --install
+	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
+	$(CARGO) build --locked --workspace --all-targets
+	$(CARGO) nextest run --locked --workspace --profile ci
+	$(CARGO) test --locked --workspace --doc
+
+lint: components ## Check the format, run clippy and build the docs, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+bench: build ## Measure plugin calls, and small objects beside nginx
+	@scripts/deps bench
+	$(CARGO) bench --locked -p portcullis
+	scripts/bench-gateway $(ARGS)
+
+rows: ## List every row of SPEC with its tests and their last result (after make test)
+	scripts/rows

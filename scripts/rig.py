@@ -1,0 +1,205 @@
+"""What `demo` and `bench-gateway` share: start our processes, talk to the API, play the customer in AWS.
+
+Standard library only. Ends only what it started.
+"""
+
+import ctypes
+import json
+import os
+import pathlib
+import secrets
+import signal
+import socket
+import string
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
+BIN = TARGET / "release"
+
+PLATFORM_ACCOUNT = "999988887777"
+PLATFORM_ROLE = f"arn:aws:iam::{PLATFORM_ACCOUNT}:role/portcullis"
+CUSTOMER_ACCOUNT = "111122223333"
+REGION = "us-east-1"
+
+
+class Failed(Exception):
+    """A step did not work; the message says which and why."""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def new_token():
+    """As the gateway mints them: 256 bits and a little, in base 62."""
+    return "pct_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(43))
+
+
+def private_file(path, text):
+    """Readable by its owner from the first byte on."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def toml(sections):
+    """Enough TOML for our own configuration: strings, booleans, numbers and lists of strings are written as in JSON."""
+    lines = []
+    for name, values in sections.items():
+        if not isinstance(values, dict):
+            lines.insert(0, f"{name} = {json.dumps(values)}")
+            continue
+        lines.append(f"\n[{name}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: even a killed script leaves nothing behind
+
+
+class Process:
+    """One of our servers. In its own session, so that Ctrl-C reaches it through us, in order."""
+
+    def __init__(self, name, command, log, env=None):
+        self.name, self.log = name, log
+        with open(log, "ab") as out:
+            self.child = subprocess.Popen(
+                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT,
+                env={**os.environ, **(env or {})}, start_new_session=True, preexec_fn=_die_with_parent,
+            )
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def ready(self, port, seconds=30):
+        """Waits until it listens."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.alive()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return self
+            time.sleep(0.05)
+        raise Failed(f"{self.name} does not listen on port {port} after {seconds} s; its log: {self.log}")
+
+    def alive(self):
+        if self.child.poll() is not None:
+            raise Failed(f"{self.name} ended with {self.child.returncode}; the end of {self.log}:\n{tail(self.log)}")
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.terminate()
+            try:
+                self.child.wait(30)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+
+
+def tail(path, lines=15):
+    return "\n".join(pathlib.Path(path).read_text(errors="replace").splitlines()[-lines:])
+
+
+class Rig:
+    """Our processes, ended in reverse order whatever happens."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.running = []
+
+    def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.running):
+            process.stop()
+
+    def start(self, name, command, port, env=None):
+        process = Process(name, command, self.folder / f"{name}.log", env)
+        self.running.append(process)
+        return process.ready(port)
+
+    def stop(self, process):
+        process.stop()
+        self.running.remove(process)
+
+
+class Api:
+    """The gateway's API, as any program would use it."""
+
+    def __init__(self, url, token):
+        self.url, self.token = url, token
+        # Never through a proxy of the environment: this is loopback.
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(
+            self.url + path, method=method, data=None if body is None else json.dumps(body).encode(),
+            headers={"authorization": f"Bearer {self.token}", "content-type": "application/json"},
+        )
+        try:
+            with self.opener.open(request, timeout=120) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            if error.code == 404:
+                return None
+            raise Failed(f"{method} {path} answered {error.code}: {text}") from None
+
+    def connection(self, name):
+        return self.call("GET", "/api/v1/connections/" + urllib.parse.quote(name, safe=""))
+
+    def ensure(self, body):
+        """A connection of an earlier run is used again."""
+        existing = self.connection(body["name"])
+        return existing or self.call("POST", "/api/v1/connections", body)
+
+    def documents(self, name):
+        """The documents of a connection's setup, parsed, by title."""
+        steps = self.call("GET", f"/api/v1/connections/{name}/setup")["steps"]
+        return {
+            document["title"]: json.loads(document["body"])
+            for step in steps for document in step["documents"] if document["language"] == "json"
+        }
+
+
+def policy_for(documents, action):
+    """The one document that speaks of `action`: what a customer would find by reading."""
+    found = [document for document in documents.values() if action in json.dumps(document)]
+    if not found:
+        raise Failed(f"no setup document speaks of {action}: {list(documents)}")
+    return found[0]
+
+
+def gateway_keys(rig):
+    """The access key that the gateway's own role is played with: made once, kept private."""
+    path = rig.folder / "gateway-keys.json"
+    if not path.exists():
+        keys = {"access_key_id": "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16)), "secret_access_key": secrets.token_urlsafe(30)}
+        private_file(path, json.dumps(keys))
+    return json.loads(path.read_text())
