@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::model::{Error, Result};
+use crate::model::{ConnectionId, Error, Result};
 use crate::policy::AddressPolicy;
 
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ impl Default for Limits {
 
 /// A bodyless request in wire form: what is here is what is sent. `Host` is derived from `host` and `port`.
 pub struct Outbound {
+    /// Whose request it is: idle sockets are kept for each connection and never shared between two.
+    pub connection: ConnectionId,
     pub method: Method,
     pub https: bool,
     /// Lower-case ASCII name or IP literal (`[::1]` form for v6).
