@@ -1,15 +1,30 @@
 //! The life of a connection, and the way an object is opened through one: settings → plan → permit → broker.
 
+mod catalogue;
+mod change;
+mod check;
+mod create;
+mod default;
+mod open;
+mod plan;
+mod records;
+mod settings;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::broker::{Broker, Object, Read};
-use crate::model::{Clock, Connection, ConnectionName, ConnectionState, Credential, Finding, OrgId, Page, Principal, Random, Result, RoleArn, SetupStep};
-use crate::policy::{AddressPolicy, Grant, Permit};
+use crate::broker::Broker;
+use crate::model::{
+    Clock, Connection, ConnectionName, ConnectionState, Credential, Error, FieldError, OrgId, Page, Principal, Random, Result, RoleArn, SetupStep,
+};
+use crate::policy::AddressPolicy;
 use crate::runtime::Plugin;
 use crate::store::Store;
 use crate::vault::Vault;
+
+use catalogue::{Catalogue, Connector};
+use records::{Found, Records};
 
 /// Who the gateway is to its customers, from configuration.
 #[derive(Clone, Debug)]
@@ -33,7 +48,8 @@ pub struct Parts {
 }
 
 /// What a request to create holds; fields are still unchecked.
-#[derive(Clone, Debug)]
+/// No `Debug`: `settings` hold secrets.
+#[derive(Clone)]
 pub struct NewConnection {
     pub name: String,
     pub connector: String,
@@ -43,8 +59,8 @@ pub struct NewConnection {
     pub description: String,
 }
 
-/// `None`: leave as it is. `settings`: a JSON Merge Patch (RFC 7396).
-#[derive(Clone, Debug, Default)]
+/// `None`: leave as it is. `settings`: a JSON Merge Patch (RFC 7396). No `Debug`: `settings` may hold secrets.
+#[derive(Clone, Default)]
 pub struct Change {
     pub name: Option<String>,
     pub description: Option<String>,
@@ -74,65 +90,160 @@ pub struct PlannedRequest {
     pub credential: Credential,
 }
 
-pub struct Connections;
+pub struct Connections {
+    records: Records,
+    vault: Arc<Vault>,
+    broker: Arc<Broker>,
+    platform: Platform,
+    addresses: AddressPolicy,
+    clock: Clock,
+    random: Random,
+    catalogue: Catalogue,
+    served: open::ServedCache,
+}
 
 impl Connections {
-    pub fn new(_parts: Parts) -> Self {
-        todo!()
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            records: Records(parts.store),
+            vault: parts.vault,
+            broker: parts.broker,
+            platform: parts.platform,
+            addresses: parts.addresses,
+            clock: parts.clock,
+            random: parts.random,
+            catalogue: Catalogue::default(),
+            served: open::ServedCache::default(),
+        }
     }
+
     /// Adds a plugin to the catalogue under its connector's id. A taken id is `Conflict` (`connector_exists`).
-    pub fn register(&self, _plugin: Arc<Plugin>) -> Result<()> {
-        todo!()
+    pub fn register(&self, plugin: Arc<Plugin>) -> Result<()> {
+        self.catalogue.add(plugin)
     }
+
+    /// By connector id.
     #[must_use]
     pub fn catalogue(&self) -> Vec<Arc<Plugin>> {
-        todo!()
+        self.catalogue.all().into_iter().map(|connector| connector.plugin.clone()).collect()
     }
+
+    /// The names of a connection's secret settings, whether they are set or not.
     #[must_use]
-    pub fn principal(&self, _org: &OrgId) -> Principal {
-        todo!()
+    pub fn secret_names(&self, connector: &str) -> Vec<String> {
+        self.catalogue.get(connector).map(|connector| connector.schema.secret_names().map(str::to_owned).collect()).unwrap_or_default()
     }
-    /// `require_test`: nothing is stored unless the test passes. Otherwise stored as `pending`, tested at once, then `ready` or `error`.
-    pub async fn create(&self, _org: &OrgId, _new: NewConnection, _require_test: bool) -> Result<Connection> {
-        todo!()
+
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.platform
     }
+
+    /// How customers' policies must name the gateway. Empty account and role: the operator has not configured them.
+    #[must_use]
+    pub fn principal(&self, org: &OrgId) -> Principal {
+        Principal {
+            platform_name: self.platform.name.clone(),
+            account_id: self.gateway_account().unwrap_or_default().to_owned(),
+            role_arn: self.platform.role_arn.as_ref().map(|arn| arn.as_str().to_owned()).unwrap_or_default(),
+            organization: org.to_string(),
+        }
+    }
+
+    fn gateway_account(&self) -> Option<&str> {
+        self.platform.account_id.as_deref().or_else(|| self.platform.role_arn.as_ref().map(RoleArn::account))
+    }
+
     /// By name or id. The default connection answers for every organization.
-    pub async fn get(&self, _org: &OrgId, _name_or_id: &str) -> Result<Connection> {
-        todo!()
+    pub async fn get(&self, org: &OrgId, name_or_id: &str) -> Result<Connection> {
+        match self.default_if(org, name_or_id)? {
+            Some(connection) => Ok(connection),
+            None => Ok(self.records.find(org, name_or_id).await?.connection),
+        }
     }
+
     /// The default connection first, then by name. `after`: the name of the last one seen.
-    pub async fn list(&self, _org: &OrgId, _filter: Filter<'_>, _after: Option<&str>, _limit: usize) -> Result<Vec<Connection>> {
-        todo!()
+    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
+        let default_name = self.platform.default_connection.as_str();
+        let mut connections = Vec::new();
+        if after.is_none() {
+            connections.extend(self.default_connection(org).ok().filter(|connection| filter.fits(connection)).into_iter().take(limit));
+        }
+        let after = after.filter(|name| *name != default_name);
+        let rest = limit - connections.len();
+        if rest > 0 {
+            connections.extend(self.records.list(org, filter, after, rest).await?);
+        }
+        Ok(connections)
     }
-    pub async fn change(&self, _org: &OrgId, _name_or_id: &str, _change: Change) -> Result<Connection> {
-        todo!()
+
+    pub async fn delete(&self, org: &OrgId, name_or_id: &str) -> Result<Connection> {
+        self.not_default(org, name_or_id, "deleted")?;
+        let found = self.records.find(org, name_or_id).await?;
+        self.records.remove(&found).await?;
+        self.forget(&found.connection);
+        Ok(found.connection)
     }
-    pub async fn delete(&self, _org: &OrgId, _name_or_id: &str) -> Result<Connection> {
-        todo!()
+
+    /// Ordered steps with documents to paste. `bucket`: for connections that are not bound to one.
+    pub async fn setup(&self, org: &OrgId, name_or_id: &str, bucket: Option<&str>) -> Result<Vec<SetupStep>> {
+        let connection = self.get(org, name_or_id).await?;
+        let connector = self.connector_of(&connection)?;
+        let principal = self.principal(org);
+        if principal.role_arn.is_empty() && connector.plugin.imports().contains(&crate::model::Capability::Aws) {
+            return Err(Error::conflict("platform_not_configured", "the gateway's own AWS role is not configured, so no policy can name it")
+                .with_remedy("An operator sets platform.role_arn and platform.account_id in the gateway's configuration."));
+        }
+        let mut settings = connection.settings;
+        if let (Some(bucket), Value::Object(settings)) = (bucket, &mut settings) {
+            let bucket = crate::model::BucketName::new(bucket).map_err(|error| error.below("/bucket"))?;
+            settings.insert("bucket_name".to_owned(), String::from(bucket).into());
+        }
+        connector.plugin.setup(&settings, &principal, connection.external_id.as_str()).await
     }
-    pub async fn test(&self, _org: &OrgId, _name_or_id: &str, _location: Option<&str>, _update_state: bool) -> Result<(ConnectionState, Vec<Finding>)> {
-        todo!()
-    }
-    pub async fn setup(&self, _org: &OrgId, _name_or_id: &str) -> Result<Vec<SetupStep>> {
-        todo!()
-    }
+
+    /// One page below `prefix` (a key or path prefix, or a whole source path as the connector writes it).
     /// `bucket`: for connections that are not bound to one.
-    pub async fn browse(&self, _org: &OrgId, _name_or_id: &str, _bucket: Option<&str>, _prefix: &str, _cursor: Option<&str>, _limit: u32) -> Result<Page> {
-        todo!()
+    pub async fn browse(&self, org: &OrgId, name_or_id: &str, bucket: Option<&str>, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+        let served = self.served(org, name_or_id).await?;
+        let below_bucket = match bucket {
+            Some(bucket) => Some(format!("s3://{}/{prefix}", crate::model::BucketName::new(bucket).map_err(|error| error.below("/bucket"))?)),
+            None => None,
+        };
+        served.connector.plugin.list(&served.grant, below_bucket.as_deref().unwrap_or(prefix), cursor, limit).await
     }
-    pub async fn plan(&self, _org: &OrgId, _name_or_id: &str, _sources: &[&str]) -> Result<Vec<Planned>> {
-        todo!()
+
+    fn connector_of(&self, connection: &Connection) -> Result<Arc<Connector>> {
+        self.catalogue
+            .get(&connection.connector)
+            .ok_or_else(|| Error::conflict("connector_not_installed", format!("the connector '{}' of this connection is not installed", connection.connector)))
     }
-    /// A connection as it may be used now; cached for each version.
-    pub async fn grant(&self, _org: &OrgId, _name_or_id: &str) -> Result<Arc<Grant>> {
-        todo!()
+
+    /// Whatever was kept in memory of a connection that was changed or deleted.
+    fn forget(&self, connection: &Connection) {
+        self.served.forget(connection);
+        self.broker.forget(connection.id);
     }
-    /// Plans a page of 1 to 1000 source paths and judges each.
-    pub async fn permits(&self, _grant: &Arc<Grant>, _sources: &[&str]) -> Result<Vec<Result<Permit>>> {
-        todo!()
+
+    /// SECURITY V02: a role in the gateway's own account would let a customer borrow the gateway's powers.
+    fn refuse_own_account(&self, settings: &Value) -> Result<()> {
+        let own = self.gateway_account();
+        let errors: Vec<FieldError> = roles(settings)
+            .filter(|(_, role)| !role.is_placeholder() && own == Some(role.account()))
+            .map(|(name, _)| {
+                FieldError::new(settings::pointer(name), "this role is in the gateway's own account; name a role in the account that owns the data")
+            })
+            .collect();
+        if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
     }
-    /// Reads one object through a connection: the hot path.
-    pub async fn open(&self, _org: &OrgId, _name_or_id: &str, _source: &str, _read: Read) -> Result<Object> {
-        todo!()
-    }
+}
+
+/// The settings that are role ARNs.
+fn roles(settings: &Value) -> impl Iterator<Item = (&str, RoleArn)> {
+    settings.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), RoleArn::new(value.as_str()?).ok()?)))
+}
+
+/// SECURITY V03: the role that reserves an external id before the real one exists. It is never called.
+fn is_placeholder(settings: &Value) -> bool {
+    roles(settings).any(|(_, role)| role.is_placeholder())
 }

@@ -1,0 +1,122 @@
+//! Changing a connection. New settings are a new revision: sealed anew, tested anew, and never served before they pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::create::{Wrong, judge_description};
+use super::settings::{Parted, merge, pointer};
+use super::{Change, Connections, Found, catalogue::Connector, records};
+use crate::model::{Connection, ConnectionName, ConnectionState, Error, FieldError, OrgId, Result, SourcePath};
+
+impl Connections {
+    /// A change of settings or secrets makes a new revision, tested at once. SECURITY M06: one that changes what the connection may
+    /// reach asks for its secrets again (`secret_required`), or they could be sent to a host their owner never saw.
+    pub async fn change(&self, org: &OrgId, name_or_id: &str, change: Change) -> Result<Connection> {
+        self.not_default(org, name_or_id, "changed")?;
+        let found = self.records.find(org, name_or_id).await?;
+        if change.version.is_some_and(|seen| seen != found.connection.version) {
+            return Err(Error::conflict("stale_version", format!("the connection is at version {} by now", found.connection.version))
+                .with_remedy("Fetch it again, look at what changed, and send the change with the new version."));
+        }
+        let connector = self.connector_of(&found.connection)?;
+        let mut after = found.connection.clone();
+        let mut wrong = Wrong::default();
+        if let Some(name) = change.name
+            && let Some(name) = wrong.keep(ConnectionName::new(name), "/name")
+        {
+            after.name = name;
+        }
+        if let Some(description) = change.description
+            && wrong.keep(judge_description(&description), "/description").is_some()
+        {
+            after.description = description;
+        }
+        if let Some(location) = change.test_location
+            && let Some(location) = wrong.keep(location.map(SourcePath::new).transpose(), "/test_location")
+        {
+            after.test_location = location.map(String::from);
+        }
+        let parted = match change.settings {
+            Some(patch) => wrong.keep(patched(&connector, &found.connection, patch), "/config"),
+            None => None,
+        };
+        wrong.into_result()?;
+        if after.name == self.platform.default_connection {
+            return Err(records::name_taken());
+        }
+
+        let revised = match parted {
+            Some(patch) => self.revise(&connector, &found.connection, &mut after, patch).await?,
+            None => false,
+        };
+        let grant = self.grant_for(&connector, &after)?;
+        if revised || after.test_location != found.connection.test_location {
+            self.judge_test_location(&connector, &grant).await?;
+        }
+        after.version += 1;
+        after.updated_at = (self.clock)();
+        let stored = self.records.replace(&found, after).await?;
+        self.forget_both(&found, &stored);
+        if revised { self.settle(stored).await } else { Ok(stored.connection) }
+    }
+
+    /// Whether anything was different.
+    async fn revise(&self, connector: &Connector, before: &Connection, after: &mut Connection, patch: Patched) -> Result<bool> {
+        let settings = self.normalized(connector, patch.parted.plain).await?;
+        if settings == before.settings && patch.parted.secrets.is_empty() && patch.kept.len() == before.secrets.len() {
+            return Ok(false);
+        }
+        after.settings = settings;
+        after.revision += 1;
+        after.plugin = connector.plugin.digest();
+        after.state = ConnectionState::Pending;
+        after.last_test = None;
+        after.secrets = BTreeMap::new();
+        let reach_before = self.grant_for(connector, before).map(|grant| grant.egress.clone());
+        let reach_after = self.grant_for(connector, after)?.egress.clone();
+        if !reach_before.is_ok_and(|before| before == reach_after) {
+            secrets_again(&patch.kept)?;
+        }
+        for name in &patch.kept {
+            // The revision is part of what a seal is bound to.
+            let secret = self.vault.unseal(before, name)?;
+            let sealed = self.vault.seal(&after.org, after.id, name, after.revision, &secret)?;
+            after.secrets.insert(name.clone(), sealed);
+        }
+        self.seal(after, patch.parted.secrets)?;
+        Ok(true)
+    }
+
+    fn forget_both(&self, before: &Found, after: &Found) {
+        self.served.forget(&before.connection);
+        if before.connection.revision == after.connection.revision {
+            self.served.forget(&after.connection);
+        } else {
+            self.forget(&after.connection);
+        }
+    }
+}
+
+struct Patched {
+    parted: Parted,
+    /// Secrets that stay as they are.
+    kept: BTreeSet<String>,
+}
+
+fn patched(connector: &Connector, before: &Connection, patch: Map<String, Value>) -> Result<Patched> {
+    let kept: BTreeSet<String> = before.secrets.keys().filter(|name| connector.schema.is_secret(name) && !patch.contains_key(*name)).cloned().collect();
+    let mut settings = before.settings.as_object().cloned().unwrap_or_default();
+    merge(&mut settings, patch);
+    let parted = connector.schema.part(settings, &kept.iter().map(String::as_str).collect())?;
+    Ok(Patched { parted, kept })
+}
+
+fn secrets_again(kept: &BTreeSet<String>) -> Result<()> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let message = "give this secret again: the change lets the connection reach something else";
+    let fields = kept.iter().map(|name| FieldError::new(format!("/config{}", pointer(name)), message)).collect();
+    Err(Error::invalid("secret_required", "a change of what a connection may reach asks for its secrets again").with_fields(fields))
+}

@@ -1,0 +1,130 @@
+//! Testing a connection: what the plugin found, made into a state. Only what passed serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::catalogue::Connector;
+use super::{Connections, Found, is_placeholder};
+use crate::model::{Connection, ConnectionState, Error, Finding, Kind, LastTest, OrgId, Result, SourcePath};
+use crate::policy::Grant;
+
+/// A test asks the remote a few times; longer than this and it is not worth waiting for.
+const PATIENCE: Duration = Duration::from_secs(20);
+const MAX_FINDINGS: usize = 32;
+/// SPEC L6: the one finding that an operator may wave through, for the whole gateway.
+const INSECURE_EXTERNAL_ID: &str = "external_id_configured_insecurely";
+
+impl Connections {
+    /// `location`: instead of the connection's own test location. `update_state`: whether the outcome decides if the connection serves.
+    pub async fn test(&self, org: &OrgId, name_or_id: &str, location: Option<&str>, update_state: bool) -> Result<(ConnectionState, Vec<Finding>)> {
+        let location = location.map(SourcePath::new).transpose().map_err(|error| error.below("/location"))?;
+        if let Some(connection) = self.default_if(org, name_or_id)? {
+            let findings = self.check(&connection, location.as_ref()).await?;
+            return Ok((connection.state, findings));
+        }
+        let found = self.records.find(org, name_or_id).await?;
+        let findings = self.check(&found.connection, location.as_ref()).await?;
+        if !update_state || is_placeholder(&found.connection.settings) {
+            return Ok((found.connection.state, findings));
+        }
+        let tested = self.store_outcome(&found, findings.clone()).await?;
+        Ok((tested.state, findings))
+    }
+
+    /// Tests what was just stored, and stores the outcome. Whoever changed it meanwhile tests it themselves.
+    pub(super) async fn settle(&self, found: Found) -> Result<Connection> {
+        if is_placeholder(&found.connection.settings) {
+            return Ok(found.connection);
+        }
+        let findings = self.check(&found.connection, None).await?;
+        match self.store_outcome(&found, findings).await {
+            Err(error) if error.kind() == Kind::Conflict => self.get(&found.connection.org, &found.connection.id.to_string()).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn check(&self, connection: &Connection, location: Option<&SourcePath>) -> Result<Vec<Finding>> {
+        if is_placeholder(&connection.settings) {
+            let remedy = "Create the role with the external id shown, then change the connection to the role's ARN.";
+            return Ok(vec![failed(
+                "role",
+                "role_is_placeholder",
+                "the role is a placeholder that reserves the external id; it is never called",
+                Some(remedy),
+            )]);
+        }
+        if connection.connector == super::default::CONNECTOR && self.platform.role_arn.is_none() {
+            let remedy = "An operator sets platform.role_arn in the gateway's configuration.";
+            return Ok(vec![failed("gateway_role", "aws_not_configured", "the gateway's own AWS role is not configured", Some(remedy))]);
+        }
+        let connector = self.connector_of(connection)?;
+        let grant = self.grant_for(&connector, connection)?;
+        let location = location.map(SourcePath::as_str).or(connection.test_location.as_deref());
+        Ok(self.findings(&connector, &grant, location).await)
+    }
+
+    /// What the plugin found; a plugin that could not finish is itself a finding. Never empty.
+    pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Vec<Finding> {
+        let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(grant, location)).await {
+            Ok(Ok(findings)) => findings,
+            Ok(Err(error)) => vec![from_error(&error)],
+            Err(_) => {
+                vec![failed("test", "test_timed_out", "the test took longer than 20 seconds", Some("See whether the remote answers, then test again."))]
+            }
+        };
+        findings.truncate(MAX_FINDINGS);
+        if findings.is_empty() {
+            findings.push(failed("test", "nothing_checked", "the connector's plugin checked nothing, so nothing is known about this connection", None));
+        }
+        if !self.platform.external_id_required {
+            wave_insecure_external_id(&mut findings);
+        }
+        findings
+    }
+
+    async fn store_outcome(&self, found: &Found, findings: Vec<Finding>) -> Result<Connection> {
+        let now = (self.clock)();
+        let passed = findings.iter().all(|finding| finding.passed);
+        let mut tested = found.connection.clone();
+        tested.state = if passed { ConnectionState::Ready } else { ConnectionState::Error };
+        tested.last_good_at = if passed { Some(now) } else { tested.last_good_at };
+        tested.last_test = Some(LastTest { at: now, passed, findings });
+        let stored = self.records.replace(found, tested).await.map_err(|error| {
+            if error.kind() == Kind::Conflict {
+                Error::conflict("connection_changed", "the connection was changed while it was tested; test it again")
+            } else {
+                error
+            }
+        })?;
+        self.served.forget(&stored.connection);
+        Ok(stored.connection)
+    }
+}
+
+fn wave_insecure_external_id(findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|finding| !finding.passed && finding.code == INSECURE_EXTERNAL_ID) {
+        finding.passed = true;
+        finding.message.push_str(" This gateway is configured to accept that (platform.external_id_required = false).");
+    }
+}
+
+fn failed(check: &str, code: &str, message: &str, remedy: Option<&str>) -> Finding {
+    Finding { check: check.to_owned(), passed: false, code: code.to_owned(), message: message.to_owned(), remedy: remedy.map(str::to_owned) }
+}
+
+fn from_error(error: &Error) -> Finding {
+    failed("test", error.code(), error.message(), error.remedy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l06_an_insecure_external_id_passes_only_where_an_operator_allows_it() {
+        let mut findings = vec![failed("external_id", INSECURE_EXTERNAL_ID, "Assumable without it.", None), failed("read", "permission_denied", "No.", None)];
+        wave_insecure_external_id(&mut findings);
+        assert!(findings[0].passed && findings[0].message.contains("external_id_required"));
+        assert!(!findings[1].passed, "nothing else is waved through");
+    }
+}

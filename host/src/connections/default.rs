@@ -1,0 +1,59 @@
+//! The default connection (SPEC C4): made from configuration, not stored; first in every list; neither edited nor deleted.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Connections;
+use crate::model::{Connection, ConnectionId, ConnectionState, Error, ExternalId, OrgId, Result, Timestamp};
+
+pub const CONNECTOR: &str = "aws_bucket_policy";
+const NAMESPACE: Uuid = Uuid::from_u128(0x3d0a_51c4_9d6b_4b0e_8a57_61f0_c7ae_d1f7);
+
+impl Connections {
+    pub(super) fn default_if(&self, org: &OrgId, name_or_id: &str) -> Result<Option<Connection>> {
+        let named = name_or_id == self.platform.default_connection.as_str();
+        if named || name_or_id.parse().is_ok_and(|id: ConnectionId| id == default_id(org)) { self.default_connection(org).map(Some) } else { Ok(None) }
+    }
+
+    pub(super) fn not_default(&self, org: &OrgId, name_or_id: &str, verb: &str) -> Result<()> {
+        match self.default_if(org, name_or_id)? {
+            None => Ok(()),
+            Some(_) => Err(Error::conflict("default_connection", format!("the default connection cannot be {verb}"))
+                .with_remedy("Its name and role come from the gateway's configuration (platform.default_connection, platform.role_arn).")),
+        }
+    }
+
+    pub(super) fn default_connection(&self, org: &OrgId) -> Result<Connection> {
+        let connector = self
+            .catalogue
+            .get(CONNECTOR)
+            .ok_or_else(|| Error::internal("connector_not_installed", "the connector of the default connection is not installed"))?;
+        let id = default_id(org);
+        Ok(Connection {
+            id,
+            org: org.clone(),
+            name: self.platform.default_connection.clone(),
+            description: format!("Reads the buckets whose policy lets {} in.", self.platform.name),
+            connector: CONNECTOR.to_owned(),
+            plugin: connector.plugin.digest(),
+            settings: Value::Object(serde_json::Map::new()),
+            secrets: BTreeMap::new(),
+            // A bucket policy has no external id; what ties a bucket to an organization is the session's tag.
+            external_id: ExternalId::new(format!("pc-{}", id.0.as_simple()))?,
+            test_location: None,
+            state: if self.platform.role_arn.is_some() { ConnectionState::Ready } else { ConnectionState::Pending },
+            revision: 1,
+            version: 1,
+            last_test: None,
+            last_good_at: None,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        })
+    }
+}
+
+fn default_id(org: &OrgId) -> ConnectionId {
+    ConnectionId(Uuid::new_v5(&NAMESPACE, org.as_str().as_bytes()))
+}

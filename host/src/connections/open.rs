@@ -1,0 +1,125 @@
+//! Using a connection: from an organization and a source path to the object's bytes. This is the hot path.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::Connections;
+use super::catalogue::Connector;
+use crate::broker::{Object, Read};
+use crate::model::{Connection, ConnectionState, Error, OrgId, Plan, Result};
+use crate::policy::{Action, Grant, Permit};
+
+/// More than this many names and ids in use: all are looked up anew.
+const MAX_SERVED: usize = 4096;
+
+/// A connection that may be used now, ready for the next request.
+pub struct Served {
+    pub grant: Arc<Grant>,
+    pub connector: Arc<Connector>,
+    /// The settings as the plugin gets them: written once, not for each request.
+    pub settings: Box<str>,
+}
+
+/// By organization, then by the name or id that requests use.
+#[derive(Default)]
+pub struct ServedCache(RwLock<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    by_org: HashMap<OrgId, HashMap<String, Arc<Served>>>,
+    count: usize,
+    /// Counts invalidations: what was read from the store before one is not put in after it.
+    epoch: u64,
+}
+
+impl ServedCache {
+    fn get(&self, org: &OrgId, name_or_id: &str) -> Result<Arc<Served>, u64> {
+        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        entries.by_org.get(org).and_then(|served| served.get(name_or_id)).cloned().ok_or(entries.epoch)
+    }
+
+    fn put(&self, org: &OrgId, name_or_id: &str, served: &Arc<Served>, epoch: u64) {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if entries.epoch != epoch {
+            return;
+        }
+        if entries.count >= MAX_SERVED {
+            entries.by_org.clear();
+            entries.count = 0;
+        }
+        let before = entries.by_org.entry(org.clone()).or_default().insert(name_or_id.to_owned(), served.clone());
+        entries.count += usize::from(before.is_none());
+    }
+
+    pub fn forget(&self, connection: &Connection) {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        entries.epoch += 1;
+        let Some(served) = entries.by_org.get_mut(&connection.org) else { return };
+        let before = served.len();
+        served.retain(|_, served| served.grant.connection.id != connection.id);
+        let dropped = before - served.len();
+        entries.count -= dropped;
+    }
+}
+
+impl Connections {
+    /// A connection as it may be used now.
+    pub async fn grant(&self, org: &OrgId, name_or_id: &str) -> Result<Arc<Grant>> {
+        Ok(self.served(org, name_or_id).await?.grant.clone())
+    }
+
+    /// Plans a page of 1 to 1000 source paths and judges each.
+    pub async fn permits(&self, grant: &Arc<Grant>, sources: &[&str]) -> Result<Vec<Result<Permit>>> {
+        let connector = self.connector_of(&grant.connection)?;
+        let settings = grant.connection.settings.to_string();
+        let Plan { credentials, locations } = connector.plugin.locate(&settings, sources).await?;
+        Ok(locations.into_iter().map(|location| grant.permit(Action::Read, &location?, &credentials)).collect())
+    }
+
+    /// Reads one object through a connection.
+    pub async fn open(&self, org: &OrgId, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
+        let served = self.served(org, name_or_id).await?;
+        let Plan { credentials, locations } = served.connector.plugin.locate(&served.settings, &[source]).await?;
+        let location = locations.into_iter().next().ok_or_else(|| Error::plugin_fault("plan_incomplete", "the plugin left out a source path"))??;
+        let action = if read.head { Action::Head } else { Action::Read };
+        let permit = served.grant.permit(action, &location, &credentials)?;
+        self.broker.open(permit, read).await
+    }
+
+    /// SPEC C21: only what passed its test serves.
+    pub(super) async fn served(&self, org: &OrgId, name_or_id: &str) -> Result<Arc<Served>> {
+        let epoch = match self.served.get(org, name_or_id) {
+            Ok(served) => return Ok(served),
+            Err(epoch) => epoch,
+        };
+        let connection = self.get(org, name_or_id).await?;
+        must_be_ready(&connection)?;
+        let connector = self.connector_of(&connection)?;
+        let settings = connection.settings.to_string().into_boxed_str();
+        let served = Arc::new(Served { grant: self.grant_for(&connector, &connection)?, connector, settings });
+        self.served.put(org, name_or_id, &served, epoch);
+        Ok(served)
+    }
+}
+
+fn must_be_ready(connection: &Connection) -> Result<()> {
+    let not_ready = |message: String| Error::conflict("connection_not_ready", message).with_remedy("Test the connection, and see what its findings ask for.");
+    match connection.state {
+        ConnectionState::Ready => Ok(()),
+        ConnectionState::Pending if connection.connector == super::default::CONNECTOR && connection.last_test.is_none() => {
+            Err(Error::conflict("aws_not_configured", "the gateway's own AWS role is not configured")
+                .with_remedy("An operator sets platform.role_arn in the gateway's configuration."))
+        }
+        ConnectionState::Pending => Err(not_ready("the connection was not tested since its settings last changed".to_owned())),
+        ConnectionState::Error => {
+            let found = connection.last_test.as_ref().and_then(|test| test.findings.iter().find(|finding| !finding.passed));
+            Err(not_ready(match found {
+                Some(finding) => format!("the connection failed its last test: {}: {}", finding.code, finding.message),
+                None => "the connection failed its last test".to_owned(),
+            }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

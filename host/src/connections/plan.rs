@@ -1,0 +1,138 @@
+//! Showing a plan before it runs (SPEC B13): each request with its host, path and headers, and the name of every secret in it.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Connections, Planned, PlannedRequest};
+use crate::model::{Credential, ItemError, OrgId, Piece, Plan, Result, S3Object, TimestampFormat};
+use crate::policy::{Action, Permit, Resource, S3Read};
+
+/// RFC 3986 unreserved, and '/': what S3 keys keep on the wire.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const MAX_PARTS: usize = 64;
+const MAX_TEXT: usize = 4096;
+
+impl Connections {
+    /// 1 to 1000 sources; one outcome for each, in order. Nothing is sent.
+    pub async fn plan(&self, org: &OrgId, name_or_id: &str, sources: &[&str]) -> Result<Vec<Planned>> {
+        let served = self.served(org, name_or_id).await?;
+        let Plan { credentials, locations } = served.connector.plugin.locate(&served.settings, sources).await?;
+        let outcomes = locations.into_iter().map(|location| served.grant.permit(Action::Read, &location?, &credentials));
+        Ok(sources
+            .iter()
+            .zip(outcomes)
+            .map(|(source, outcome)| Planned {
+                source_path: (*source).to_owned(),
+                outcome: outcome.map(|permit| shown(&permit)).map_err(|error| ItemError::from(&error)),
+            })
+            .collect())
+    }
+}
+
+fn shown(permit: &Permit) -> PlannedRequest {
+    let (url, mut headers) = match permit.resource() {
+        Resource::S3(S3Read::Object(object)) => (object_url(object), Vec::new()),
+        Resource::S3(S3Read::Bucket { bucket, prefix }) => {
+            (format!("https://{bucket}.s3.amazonaws.com/?list-type=2&prefix={}", utf8_percent_encode(prefix, KEY)), Vec::new())
+        }
+        Resource::Web(request) => (request.url.to_string(), request.headers.clone()),
+        Resource::Session => (String::new(), Vec::new()),
+    };
+    headers.extend(credential_header(permit.credential()));
+    PlannedRequest { method: "GET".to_owned(), url, headers, credential: permit.credential().clone() }
+}
+
+fn object_url(object: &S3Object) -> String {
+    let suffix = object.region.as_ref().map_or("amazonaws.com", |region| region.dns_suffix());
+    let region = object.region.as_ref().map(|region| format!("{region}.")).unwrap_or_default();
+    let version = object.version_id.as_ref().map(|id| format!("?versionId={}", utf8_percent_encode(id, KEY))).unwrap_or_default();
+    let key = utf8_percent_encode(object.key.as_str(), KEY);
+    // A wildcard certificate does not cover a bucket name with dots.
+    if object.bucket.as_str().contains('.') {
+        format!("https://s3.{region}{suffix}/{}/{key}{version}", object.bucket)
+    } else {
+        format!("https://{}.s3.{region}{suffix}/{key}{version}", object.bucket)
+    }
+}
+
+fn credential_header(credential: &Credential) -> Option<(String, String)> {
+    let authorization = |value: String| Some(("authorization".to_owned(), value));
+    match credential {
+        Credential::Anonymous => None,
+        Credential::Basic { username, password } => authorization(format!("Basic {{{{base64:{username}:{}}}}}", secret(password))),
+        Credential::Bearer { token } => authorization(format!("Bearer {}", secret(token))),
+        Credential::Header { name, pieces } => Some((name.clone(), written(pieces))),
+        Credential::OAuth2ClientCredentials(oauth2) => authorization(format!("Bearer {{{{token from {}}}}}", oauth2.token_url)),
+        Credential::AwsGatewayRole => authorization("AWS4-HMAC-SHA256 {{session of the gateway's own role}}".to_owned()),
+        Credential::AwsAssumeRole(role) => authorization(format!("AWS4-HMAC-SHA256 {{{{session of {}}}}}", role.role_arn)),
+    }
+}
+
+fn secret(name: &str) -> String {
+    format!("{{{{secret:{name}}}}}")
+}
+
+/// The last step of `pieces`, written out. Each step names earlier ones only; a step is cut before it can double itself into gigabytes.
+fn written(pieces: &[Piece]) -> String {
+    let mut texts: Vec<String> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let earlier = |index: &usize| texts.get(*index).map(String::as_str).unwrap_or_default();
+        let mut text = match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Secret(name) => secret(name),
+            Piece::Concat(parts) => parts.iter().take(MAX_PARTS).map(earlier).collect(),
+            Piece::Base64Encode(of) => format!("{{{{base64:{}}}}}", earlier(of)),
+            Piece::Base64Decode(of) => format!("{{{{base64-decoded:{}}}}}", earlier(of)),
+            Piece::HmacSha256 { key, message } => format!("{{{{hmac-sha256:{}:{}}}}}", earlier(key), earlier(message)),
+            Piece::Timestamp(TimestampFormat::HttpDate) => "{{time:http-date}}".to_owned(),
+            Piece::Timestamp(TimestampFormat::Rfc3339) => "{{time:rfc3339}}".to_owned(),
+            Piece::Timestamp(TimestampFormat::UnixSeconds) => "{{time:unix-seconds}}".to_owned(),
+        };
+        if let Some((cut, _)) = text.char_indices().nth(MAX_TEXT) {
+            text.truncate(cut);
+        }
+        texts.push(text);
+    }
+    texts.pop().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BucketName, ObjectKey, Region};
+
+    #[test]
+    fn b13_a_secret_is_shown_by_name_only() {
+        let cases = [
+            (Credential::Basic { username: "al".into(), password: "password".into() }, "Basic {{base64:al:{{secret:password}}}}"),
+            (Credential::Bearer { token: "bearer_token".into() }, "Bearer {{secret:bearer_token}}"),
+            (
+                Credential::Header {
+                    name: "authorization".into(),
+                    pieces: vec![Piece::Text("Key ".into()), Piece::Secret("key".into()), Piece::Concat(vec![0, 1])],
+                },
+                "Key {{secret:key}}",
+            ),
+        ];
+        for (credential, shown) in cases {
+            assert_eq!(credential_header(&credential), Some(("authorization".to_owned(), shown.to_owned())));
+        }
+    }
+
+    #[test]
+    fn s03_s08_s10_object_urls_are_shown_as_they_go_out() {
+        for (bucket, key, region, url) in [
+            ("my.bkt", "k", Some("us-east-1"), "https://s3.us-east-1.amazonaws.com/my.bkt/k"),
+            ("bkt", "a b+c.jpg", Some("eu-west-1"), "https://bkt.s3.eu-west-1.amazonaws.com/a%20b%2Bc.jpg"),
+            ("bkt", "a%2Fb//c", None, "https://bkt.s3.amazonaws.com/a%252Fb//c"),
+            ("bkt", "k", Some("cn-north-1"), "https://bkt.s3.cn-north-1.amazonaws.com.cn/k"),
+        ] {
+            let object = S3Object {
+                bucket: BucketName::new(bucket).unwrap(),
+                key: ObjectKey::new(key).unwrap(),
+                region: region.map(|region| Region::new(region).unwrap()),
+                version_id: None,
+            };
+            assert_eq!(object_url(&object), url);
+        }
+    }
+}
