@@ -87,7 +87,7 @@ class Process:
         with open(log, "ab") as out:
             self.child = subprocess.Popen(
                 [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT,
-                env={**os.environ, **(env or {})}, start_new_session=True, preexec_fn=_die_with_parent,
+                env=os.environ if env is None else env, start_new_session=True, preexec_fn=_die_with_parent,
             )
 
     @property
@@ -179,9 +179,10 @@ class Api:
         existing = self.connection(body["name"])
         return existing or self.call("POST", "/api/v1/connections", body)
 
-    def documents(self, name):
-        """The documents of a connection's setup, parsed, by title."""
-        steps = self.call("GET", f"/api/v1/connections/{name}/setup")["steps"]
+    def documents(self, name, bucket=None):
+        """The documents of a connection's setup, parsed, by title. `bucket`: for a connection that is not bound to one."""
+        query = "?bucket=" + urllib.parse.quote(bucket) if bucket else ""
+        steps = self.call("GET", f"/api/v1/connections/{name}/setup{query}")["steps"]
         return {
             document["title"]: json.loads(document["body"])
             for step in steps for document in step["documents"] if document["language"] == "json"
@@ -203,3 +204,74 @@ def gateway_keys(rig):
         keys = {"access_key_id": "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16)), "secret_access_key": secrets.token_urlsafe(30)}
         private_file(path, json.dumps(keys))
     return json.loads(path.read_text())
+
+
+def gateway_config(port, data, assets, aws_endpoint, extra_ca=None):
+    """Plain http and loopback are refused unless an operator names them: here both ends are ours."""
+    egress = {"allow_networks": ["127.0.0.0/8"], "allow_http": True}
+    if extra_ca:
+        egress["extra_ca"] = str(extra_ca)
+    return toml({
+        "data_dir": str(data),
+        "server": {"listen": f"127.0.0.1:{port}"},
+        "platform": {"name": "Portcullis", "account_id": PLATFORM_ACCOUNT, "role_arn": PLATFORM_ROLE},
+        "aws": {"endpoint_url": aws_endpoint, "region": REGION, "path_style": True},
+        "egress": egress,
+        "sink": {"path": str(assets)},
+    })
+
+
+def gateway_env(keys, token):
+    """Secrets travel in the environment; nobody's real AWS account does."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PORTCULLIS_"))}
+    return {
+        **ours, "PORTCULLIS_BOOTSTRAP_TOKEN": token, "AWS_ACCESS_KEY_ID": keys["access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }
+
+
+def allow(actions, resource, principal=None):
+    statement = {"Effect": "Allow", "Action": actions, **({"Principal": {"AWS": principal}} if principal else {"Resource": resource})}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+class Customer:
+    """The double of AWS, with the gateway's role in one account and a customer's role and buckets in another.
+
+    The customer's policies are the documents that the gateway rendered: what is pasted here is what a customer would paste.
+    """
+
+    def __init__(self, rig, keys, port):
+        self.rig, self.port, self.process = rig, port, None
+        assume, read = ["sts:AssumeRole", "sts:TagSession"], ["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"]
+        user = f"arn:aws:iam::{PLATFORM_ACCOUNT}:user/portcullis"
+        self.platform = {
+            "id": PLATFORM_ACCOUNT,
+            "users": [{"name": "portcullis", "policy": allow(assume, PLATFORM_ROLE), "keys": keys}],
+            "roles": [{"name": "portcullis", "trust": allow(assume, None, user), "policy": allow(assume + read, "*")}],
+        }
+        self.customer = {"id": CUSTOMER_ACCOUNT, "roles": [], "buckets": []}
+
+    def role(self, name, documents):
+        """A role from a connection's setup documents: what it may do, and who may assume it."""
+        self.customer["roles"].append({"name": name, "trust": policy_for(documents, "sts:AssumeRole"), "policy": policy_for(documents, "s3:GetObject")})
+
+    def bucket(self, name, objects, policy=None):
+        self.customer["buckets"].append({"name": name, "region": REGION, "objects": objects, **({"policy": policy} if policy else {})})
+
+    def publish(self):
+        """Starts the double with what there is now, again if it runs."""
+        path = self.rig.folder / "aws.json"
+        private_file(path, json.dumps({"accounts": [self.platform, self.customer]}))
+        if self.process:
+            self.rig.stop(self.process)
+        self.process = self.rig.start("double-aws", [BIN / "double-aws", "--listen", f"127.0.0.1:{self.port}", "--fixture", path], self.port)
+
+
+def test_connection(api, name, location=None):
+    """Tests it and says every check that failed."""
+    answer = api.call("POST", f"/api/v1/connections/{name}/test", {"update_state": True, **({"location": location} if location else {})})
+    if answer["status"] != "ready":
+        failed = [f"{check['check']}: {check['code']}: {check['message']}" for check in answer["checks"] if not check["passed"]]
+        raise Failed(f"connection {name} is {answer['status']}: " + "; ".join(failed))
+    return answer
