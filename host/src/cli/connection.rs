@@ -44,7 +44,7 @@ pub(super) enum Verb {
     /// Test a connection and show every check. Exits 1 if it fails.
     Test(Test),
     /// Print what the customer has to do to grant access, documents included.
-    Setup(Named),
+    Setup(Setup),
 }
 
 #[derive(Args)]
@@ -110,6 +110,15 @@ pub(super) struct Test {
     keep_status: bool,
 }
 
+#[derive(Args)]
+pub(super) struct Setup {
+    /// A connection's name or id.
+    connection: String,
+    /// For a connection that is not bound to one bucket.
+    #[arg(long)]
+    bucket: Option<String>,
+}
+
 impl Verb {
     pub(super) async fn run(self, client: &Client, output: Output) -> Done {
         match self {
@@ -128,7 +137,10 @@ impl Verb {
             Self::Edit(verb) => output.record(PROPERTIES, &client.patch(&one(&verb.connection), &verb.body()?).await?),
             Self::Delete(Named { connection }) => output.record(PROPERTIES, &client.delete(&one(&connection)).await?),
             Self::Test(verb) => test(&verb, client, output).await,
-            Self::Setup(Named { connection }) => setup(&client.get(&part(&connection, "setup"), &[]).await?, output),
+            Self::Setup(Setup { connection, bucket }) => {
+                let query: Vec<_> = bucket.as_deref().map(|bucket| ("bucket", bucket)).into_iter().collect();
+                setup(&client.get(&part(&connection, "setup"), &query).await?, output)
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ mod plugin;
 mod progress;
 mod settings;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod token;
 mod version;
 
@@ -110,36 +112,5 @@ async fn call(verb: Verb, client: &Client, output: Output) -> Done {
         Verb::Token(verb) => verb.run(client, output).await,
         Verb::Plugin(verb) => verb.run(client, output).await,
         Verb::Version => version::run(client, output).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn arguments_are_read_as_documented() {
-        for (line, ok) in [
-            ("portcullis", false),
-            ("portcullis connection create", false),
-            ("portcullis connection create media", false),
-            ("portcullis ingest s3://b/k --dataset d", false),
-            ("portcullis cat media", false),
-            ("portcullis token create --name ci --role king", false),
-            ("portcullis connection create media --type https_basic --set hostname=h --secret password=-", true),
-            ("portcullis connection list --status ready --output json", true),
-            ("portcullis ingest s3://b/k --dataset d --connection c --wait", true),
-            ("portcullis cat media https://h/a --range 0-9", true),
-            ("portcullis token create --name ci --role member", true),
-        ] {
-            assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), ok, "{line}");
-        }
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn create(path: &Path, random: &Random) -> Result<Key> {
     }
     let mut text = Zeroizing::new(vec![0; 65]);
     if let Some((end, digits)) = text.split_last_mut() {
-        hex::encode_to_slice(key.as_slice(), digits).map_err(|error| Error::internal("master_key_unusable", "the master key has no text form").with_source(error))?;
+        hex::encode_to_slice(key.as_slice(), digits)
+            .map_err(|error| Error::internal("master_key_unusable", "the master key has no text form").with_source(error))?;
         *end = b'\n';
     }
     let mut name = path.as_os_str().to_owned();
