@@ -28,7 +28,7 @@ demo: build ## Run everything on this machine: doubles, gateway, four ingestions
 # One selection of packages and targets for all three commands: another one would compile the dependencies again.
 test: components ## Run every test, against the doubles and against ministack
 	@scripts/deps test
-	scripts/ministack --install
+	scripts/ministack install
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
 	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) nextest run --locked --workspace --profile ci

@@ -210,7 +210,7 @@ def gateway_config(port, data, assets, aws_endpoint, extra_ca=None):
     """Plain http and loopback are refused unless an operator names them: here both ends are ours."""
     egress = {"allow_networks": ["127.0.0.0/8"], "allow_http": True}
     if extra_ca:
-        egress["extra_ca"] = str(extra_ca)
+        egress["extra_ca"] = [str(extra_ca)]
     return toml({
         "data_dir": str(data),
         "server": {"listen": f"127.0.0.1:{port}"},
