@@ -1,1 +1,3 @@
-//! x
+//! What the tests stand on: doubles of AWS and of an https origin, the referee beside them, and the real gateway as a child process.
+
+pub mod aws;

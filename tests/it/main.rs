@@ -1,0 +1,1 @@
+//! The one integration binary: what the running gateway and the doubles show from outside.

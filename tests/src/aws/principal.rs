@@ -1,0 +1,60 @@
+//! Who signed a request.
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    Anonymous,
+    Root {
+        account: String,
+    },
+    User {
+        account: String,
+        name: String,
+    },
+    /// A session of a role.
+    Session {
+        account: String,
+        role: String,
+        session: String,
+    },
+}
+
+impl Principal {
+    #[must_use]
+    pub fn account(&self) -> Option<&String> {
+        match self {
+            Self::Anonymous => None,
+            Self::Root { account } | Self::User { account, .. } | Self::Session { account, .. } => Some(account),
+        }
+    }
+
+    /// As GetCallerIdentity says it.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        match self {
+            Self::Session { account, role, session } => format!("arn:aws:sts::{account}:assumed-role/{}/{session}", role.rsplit('/').next().unwrap_or(role)),
+            _ => self.policy_arn(),
+        }
+    }
+
+    /// As policies and `aws:PrincipalArn` say it: a session goes by its role.
+    #[must_use]
+    pub fn policy_arn(&self) -> String {
+        match self {
+            Self::Anonymous => "anonymous".to_owned(),
+            Self::Root { account } => format!("arn:aws:iam::{account}:root"),
+            Self::User { account, name } => format!("arn:aws:iam::{account}:user/{name}"),
+            Self::Session { account, role, .. } => format!("arn:aws:iam::{account}:role/{role}"),
+        }
+    }
+
+    /// `aws:PrincipalType`
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "Anonymous",
+            Self::Root { .. } => "Account",
+            Self::User { .. } => "User",
+            Self::Session { .. } => "AssumedRole",
+        }
+    }
+}
