@@ -35,7 +35,7 @@ impl Connections {
         let settings = self.normalized(&connector, parted.plain).await?;
         let now = (self.clock)();
         let mut connection = Connection {
-            id: new_id(&self.random),
+            id: new.id.unwrap_or_else(|| new_id(&self.random)),
             org: org.clone(),
             name,
             description: new.description,
@@ -199,12 +199,10 @@ mod tests {
     use super::*;
 
     fn random() -> Random {
-        let state = AtomicU64::new(7);
+        let calls = AtomicU64::new(0);
         Arc::new(move |buffer: &mut [u8]| {
-            for byte in buffer {
-                let next = state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-                *byte = (next.wrapping_mul(0xff51_afd7_ed55_8ccd) >> 56) as u8;
-            }
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            blake3::Hasher::new().update(&call.to_le_bytes()).finalize_xof().fill(buffer);
         })
     }
 

@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::broker::Broker;
 use crate::model::{
-    Clock, Connection, ConnectionName, ConnectionState, Credential, Error, FieldError, OrgId, Page, Principal, Random, Result, RoleArn, SetupStep,
+    Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, OrgId, Page, Principal, Random, Result, RoleArn,
+    SetupStep, pointer,
 };
 use crate::policy::AddressPolicy;
 use crate::runtime::Plugin;
@@ -25,6 +26,7 @@ use crate::vault::Vault;
 
 use catalogue::{Catalogue, Connector};
 use records::{Found, Records};
+pub use settings::immutable_external_id;
 
 /// Who the gateway is to its customers, from configuration.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub struct Parts {
 /// No `Debug`: `settings` hold secrets.
 #[derive(Clone)]
 pub struct NewConnection {
+    /// `None`: a new one. Given where the same request, sent twice, must make one connection.
+    pub id: Option<ConnectionId>,
     pub name: String,
     pub connector: String,
     /// `config`, secrets included. Taken apart at once; never logged.
@@ -126,17 +130,6 @@ impl Connections {
     #[must_use]
     pub fn catalogue(&self) -> Vec<Arc<Plugin>> {
         self.catalogue.all().into_iter().map(|connector| connector.plugin.clone()).collect()
-    }
-
-    /// The names of a connection's secret settings, whether they are set or not.
-    #[must_use]
-    pub fn secret_names(&self, connector: &str) -> Vec<String> {
-        self.catalogue.get(connector).map(|connector| connector.schema.secret_names().map(str::to_owned).collect()).unwrap_or_default()
-    }
-
-    #[must_use]
-    pub fn platform(&self) -> &Platform {
-        &self.platform
     }
 
     /// How customers' policies must name the gateway. Empty account and role: the operator has not configured them.
@@ -230,9 +223,7 @@ impl Connections {
         let own = self.gateway_account();
         let errors: Vec<FieldError> = roles(settings)
             .filter(|(_, role)| !role.is_placeholder() && own == Some(role.account()))
-            .map(|(name, _)| {
-                FieldError::new(settings::pointer(name), "this role is in the gateway's own account; name a role in the account that owns the data")
-            })
+            .map(|(name, _)| FieldError::new(pointer(name), "this role is in the gateway's own account; name a role in the account that owns the data"))
             .collect();
         if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
     }

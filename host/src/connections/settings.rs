@@ -8,7 +8,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value};
 
-use crate::model::{Error, FieldError, Result};
+use crate::model::{Error, FieldError, Result, pointer};
 use crate::vault::Secret;
 
 const MAX_SECRET: usize = 8 << 10;
@@ -65,7 +65,7 @@ impl Schema {
     /// pointers are relative to the settings.
     pub fn part(&self, mut given: Map<String, Value>, kept: &BTreeSet<&str>) -> Result<Parted> {
         if given.contains_key("external_id") {
-            return Err(immutable("/external_id"));
+            return Err(immutable_external_id("/external_id"));
         }
         for name in kept {
             given.insert((*name).to_owned(), KEPT.into());
@@ -117,16 +117,11 @@ impl Schema {
     }
 }
 
-/// SECURITY V06: what the gateway makes is never taken from input.
-pub fn immutable(at: &str) -> Error {
+/// SECURITY V06: what the gateway makes is never taken from input. `at`: where it was given.
+#[must_use]
+pub fn immutable_external_id(at: &str) -> Error {
     let message = "the gateway makes the external id itself, once for each connection; it cannot be given or changed";
     Error::invalid("immutable_field", message).with_fields(vec![FieldError::new(at, message)])
-}
-
-/// A name as one JSON Pointer segment (RFC 6901), cut at 128 characters.
-pub fn pointer(name: &str) -> String {
-    let cut: String = name.chars().take(128).collect();
-    format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
 }
 
 /// SECURITY H03, H04: every secret ends up in a header some day, so it fits into one.

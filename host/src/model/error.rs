@@ -56,6 +56,13 @@ impl FieldError {
     }
 }
 
+/// A name as one JSON Pointer segment (RFC 6901), cut at 128 characters: it may be a caller's.
+#[must_use]
+pub fn pointer(name: &str) -> String {
+    let cut: String = name.chars().take(128).collect();
+    format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
+}
+
 /// Boxed, so that `Result<T>` stays as small as `T` on the byte path.
 pub struct Error(Box<Inner>);
 

@@ -16,7 +16,7 @@ pub use access::{Caller, Role, TokenRecord};
 pub use ambient::{Clock, Random};
 pub use connection::{Connection, ConnectionState, LastTest, SealedSecret};
 pub use connector::{Capability, Description, Document, Entry, Finding, Page, Principal, SetupStep};
-pub use error::{Error, FieldError, Kind, Result};
+pub use error::{Error, FieldError, Kind, Result, pointer};
 pub use ids::{AssetId, ConnectionId, Digest, JobId, OrgId, TokenId};
 pub use job::{Asset, AssetState, Item, ItemError, Job, JobState, Metadata, Stored};
 pub use names::{AccountId, BucketName, ConnectionName, DatasetId, ExternalId, ObjectKey, Region, RoleArn, SourcePath};
