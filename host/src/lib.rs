@@ -4,10 +4,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod broker;
 pub mod cli;
+pub mod config;
 pub mod connections;
 pub mod fetch;
+pub mod http;
 pub mod ingest;
 pub mod model;
 pub mod policy;

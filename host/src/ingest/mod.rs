@@ -36,8 +36,36 @@ pub struct IngestConfig {
     pub max_object_bytes: u64,
 }
 
+impl Default for IngestConfig {
+    fn default() -> Self {
+        Self { concurrency: 32, max_jobs: 1000, max_attempts: 5, max_object_bytes: 5 << 40 }
+    }
+}
+
+/// A folder: content-addressed blobs and a record for each asset.
+pub struct LocalSink;
+
+impl LocalSink {
+    /// Makes the folder if it is absent.
+    pub async fn open(_folder: std::path::PathBuf) -> Result<Self> {
+        todo!()
+    }
+}
+
+#[async_trait]
+impl Sink for LocalSink {
+    async fn put(&self, _asset: &AssetPlace, _meta: &ObjectMeta, _body: Body) -> Result<Stored> {
+        todo!()
+    }
+    async fn ready(&self) -> Result<()> {
+        todo!()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Submission {
+    /// Made by the caller: the same request, sent twice, names the same job. An id that is taken is `Conflict` (`job_exists`).
+    pub id: JobId,
     pub dataset: DatasetId,
     /// Name or id.
     pub connection: String,

@@ -1,0 +1,105 @@
+//! The composition root: makes the real clock and the real randomness, puts the parts together, takes them apart in order.
+
+mod components;
+mod key;
+pub mod logging;
+
+use std::sync::Arc;
+
+use crate::broker::{Broker, BrokerConfig};
+use crate::config::Config;
+use crate::connections::{self, Connections, Platform};
+use crate::fetch::{FetchConfig, Fetcher};
+use crate::ingest::{self, Ingest, Sink};
+use crate::model::{Clock, Random, Result, Timestamp};
+use crate::policy::AddressPolicy;
+use crate::runtime::{Runtime, RuntimeConfig};
+use crate::store::{SledStore, Store};
+use crate::tokens::{Minted, Tokens};
+use crate::vault::Vault;
+
+/// The whole gateway but its face.
+pub struct App {
+    pub store: Arc<dyn Store>,
+    pub vault: Arc<Vault>,
+    pub connections: Arc<Connections>,
+    pub tokens: Tokens,
+    pub ingest: Arc<Ingest>,
+    pub sink: Arc<dyn Sink>,
+    pub clock: Clock,
+    pub random: Random,
+}
+
+impl App {
+    /// Opens the data folder, proves the master key, loads the connectors and goes on with unfinished jobs.
+    /// The token, on a first start, is for the operator's eyes once.
+    pub async fn start(config: &Config) -> Result<(Self, Option<Minted>)> {
+        let settings = &config.settings;
+        let (clock, random) = (clock(), random());
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&settings.data_dir).await?);
+        let vault = Arc::new(key::open(&*store, &config.key_file(), &random).await?);
+        let addresses = AddressPolicy { allow_networks: settings.egress.allow_networks.clone(), allow_http: settings.egress.allow_http };
+        let fetcher = Arc::new(Fetcher::new(FetchConfig {
+            addresses: addresses.clone(),
+            extra_ca: settings.egress.extra_ca.clone(),
+            limits: crate::fetch::Limits::default(),
+        })?);
+        let aws = BrokerConfig {
+            role_arn: settings.platform.role_arn.clone(),
+            region: settings.aws.region.clone(),
+            endpoint_url: config.endpoint_url()?,
+            path_style: settings.aws.path_style,
+        };
+        let broker = Arc::new(Broker::new(aws, vault.clone(), fetcher, clock.clone(), random.clone())?);
+        let sandbox =
+            RuntimeConfig { limits: crate::runtime::Limits::default(), cache_dir: Some(config.cache_dir()), cache_key: vault.derive("component-cache") };
+        let runtime = Runtime::new(sandbox, Some(broker.clone()))?;
+        let connections = Arc::new(Connections::new(connections::Parts {
+            store: store.clone(),
+            vault: vault.clone(),
+            broker: broker.clone(),
+            platform: Platform {
+                name: settings.platform.name.clone(),
+                account_id: settings.platform.account_id.clone().map(String::from),
+                role_arn: settings.platform.role_arn.clone(),
+                default_connection: settings.platform.default_connection.clone(),
+                external_id_required: settings.platform.external_id_required,
+            },
+            addresses,
+            clock: clock.clone(),
+            random: random.clone(),
+        }));
+        for plugin in components::load(&runtime).await? {
+            connections.register(plugin)?;
+        }
+        let tokens = Tokens::new(store.clone(), clock.clone(), random.clone());
+        let first = tokens.bootstrap(config.bootstrap_token.as_ref().map(|token| token.as_str())).await?;
+        let sink: Arc<dyn Sink> = Arc::new(ingest::LocalSink::open(config.sink_path()).await?);
+        let parts =
+            ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
+        let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
+        Ok((Self { store, vault, connections, tokens, ingest, sink, clock, random }, first))
+    }
+
+    /// Waits for what is in flight and writes down what was done.
+    pub async fn stop(&self) {
+        self.ingest.stop().await;
+    }
+}
+
+fn clock() -> Clock {
+    Arc::new(|| {
+        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    })
+}
+
+fn random() -> Random {
+    Arc::new(|buffer| {
+        if let Err(error) = getrandom::fill(buffer) {
+            // A gateway that cannot make keys must not go on with keys that can be guessed.
+            tracing::error!(%error, "the operating system gives no randomness");
+            std::process::abort();
+        }
+    })
+}

@@ -1,0 +1,61 @@
+//! One request from its head to its answer: an id, a time limit, a net under panics, one line in the log.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use serde::Serialize;
+use tower::ServiceExt;
+
+use super::Gateway;
+use super::problem::{Problem, render};
+use crate::model::{Error, Kind};
+
+/// Until the answer's head; a body may stream for longer. A test of a connection may take 20 seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(text) => (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response(),
+        Err(error) => Problem::from(Error::internal("answer_unwritable", "an answer cannot be written").with_source(error)).into_response(),
+    }
+}
+
+pub async fn answer(gateway: Arc<Gateway>, router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let started = Instant::now();
+    let id = format!("{:08x}-{:x}", gateway.run, gateway.requests.fetch_add(1, Ordering::Relaxed));
+    // The query is left out: it names customers' objects, and may hold what somebody took for a place for a token.
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let called = AssertUnwindSafe(router.oneshot(request.map(Body::new))).catch_unwind();
+    let mut response = match tokio::time::timeout(PATIENCE, called).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(_)) => Problem::from(Error::internal("panic", "a handler panicked")).into_response(),
+        Err(_) => Problem::from(Error::unavailable("answer_timeout", "the answer took longer than 60 seconds")).into_response(),
+    };
+    let error = response.extensions_mut().remove::<Arc<Error>>();
+    if let Some(error) = &error {
+        render(&mut response, error, &id);
+    }
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    let (status, took, path) = (response.status().as_u16(), started.elapsed(), uri.path());
+    match error.as_deref() {
+        Some(error) if matches!(error.kind(), Kind::Internal | Kind::PluginFault) => tracing::error!(%id, %method, path, status, ?took, ?error, "failed"),
+        Some(error) => tracing::info!(%id, %method, path, status, ?took, ?error, "refused"),
+        None => tracing::debug!(%id, %method, path, status, ?took, "answered"),
+    }
+    Ok(response)
+}

@@ -1,0 +1,213 @@
+//! Connections: `/connections`, the same under `/api/v1` and `/api/v0` (SPEC C16).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, Uri};
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::answer;
+use super::body::{self, MAX_BODY};
+use super::params::{Params, wrong};
+use super::{Answer, Gateway, Shared, require};
+use crate::connections::{Change, Filter, NewConnection, immutable_external_id};
+use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, Finding, Kind, LastTest, Role, Timestamp};
+
+const MAX_TOKEN: usize = 4096;
+
+pub fn routes() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/connections", get(list).post(create))
+        .route("/connections/{name_or_id}", get(fetch).patch(change).delete(delete))
+        .route("/connections/{name_or_id}/test", post(test))
+        .route("/connections/{name_or_id}/list", post(browse))
+        .route("/connections/{name_or_id}/setup", get(setup))
+}
+
+/// A connection as callers see it (SPEC C18). Of a secret it shows that it is set, and nothing else (C25).
+#[derive(Serialize)]
+struct Shown<'a> {
+    connection_id: ConnectionId,
+    name: &'a ConnectionName,
+    description: &'a str,
+    r#type: &'a str,
+    status: ConnectionState,
+    config: Map<String, Value>,
+    test_location: Option<&'a str>,
+    external_id: &'a ExternalId,
+    revision: u64,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    last_test: Option<&'a LastTest>,
+    last_good_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Connection> for Shown<'a> {
+    fn from(connection: &'a Connection) -> Self {
+        let mut config = connection.settings.as_object().cloned().unwrap_or_default();
+        config.extend(connection.secrets.keys().map(|name| (name.clone(), json!({"set": true}))));
+        Self {
+            connection_id: connection.id,
+            name: &connection.name,
+            description: &connection.description,
+            r#type: &connection.connector,
+            status: connection.state,
+            config,
+            test_location: connection.test_location.as_deref(),
+            external_id: &connection.external_id,
+            revision: connection.revision,
+            version: connection.version,
+            created_at: connection.created_at,
+            updated_at: connection.updated_at,
+            last_test: connection.last_test.as_ref(),
+            last_good_at: connection.last_good_at,
+        }
+    }
+}
+
+fn show(status: StatusCode, connection: &Connection) -> axum::response::Response {
+    answer::json(status, &Shown::from(connection))
+}
+
+/// `?status=&type=&limit=&cursor=`
+async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+    let mut params = Params::of(&uri)?;
+    let state = params.take("status").map(|text| match &*text {
+        "pending" => Ok(ConnectionState::Pending),
+        "ready" => Ok(ConnectionState::Ready),
+        "error" => Ok(ConnectionState::Error),
+        _ => Err(wrong("'status' is pending, ready or error")),
+    });
+    let state = state.transpose()?;
+    let connector = params.take("type");
+    let paging = gateway.paging(&caller, &mut params, &format!("connections\0{state:?}\0{connector:?}"))?;
+    params.finish()?;
+    let filter = Filter { state, connector: connector.as_deref() };
+    let found = gateway.app.connections.list(&caller.org, filter, paging.after.as_deref(), paging.limit + 1).await?;
+    Ok(paging.answer(found, |connection| connection.name.to_string(), |connection| serde_json::to_value(Shown::from(connection)).unwrap_or_default()))
+}
+
+/// `?validate=require`: nothing is stored unless the test passes.
+async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+    require(&caller, Role::Admin)?;
+    let uri = request.uri().clone();
+    let mut params = Params::of(&uri)?;
+    let require_test = match params.take("validate").as_deref() {
+        None => false,
+        Some("require") => true,
+        Some(_) => return Err(wrong("'validate' is 'require' or left out").into()),
+    };
+    params.finish()?;
+    let headers = request.headers().clone();
+    let body::Json { mut fields, bytes } = body::read(request, MAX_BODY).await?;
+    if fields.has("external_id") {
+        return Err(immutable_external_id("/external_id").into());
+    }
+    let mut new = NewConnection {
+        id: None,
+        name: fields.required_text("name"),
+        connector: fields.required_text("type"),
+        settings: fields.object("config").unwrap_or_default(),
+        test_location: fields.text("test_location"),
+        description: fields.text("description").unwrap_or_default(),
+    };
+    fields.finish()?;
+    let ticket = gateway.ticket(&caller, "connections", &headers, &bytes).await?;
+    let id = ConnectionId(ticket.id);
+    if ticket.repeated {
+        match gateway.app.connections.get(&caller.org, &id.to_string()).await {
+            Ok(made) => return Ok(show(StatusCode::CREATED, &made)),
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    new.id = Some(id);
+    let made = gateway.app.connections.create(&caller.org, new, require_test).await?;
+    Ok(show(StatusCode::CREATED, &made))
+}
+
+async fn fetch(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>) -> Answer {
+    Ok(show(StatusCode::OK, &gateway.app.connections.get(&caller.org, &name_or_id).await?))
+}
+
+async fn change(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, request: Request) -> Answer {
+    require(&caller, Role::Admin)?;
+    let mut fields = body::read(request, MAX_BODY).await?.fields;
+    if fields.has("external_id") {
+        return Err(immutable_external_id("/external_id").into());
+    }
+    if fields.has("type") {
+        return Err(Error::invalid("immutable_field", "the type of a connection cannot be changed")
+            .with_fields(vec![crate::model::FieldError::new("/type", "cannot be changed")])
+            .with_remedy("Create a connection of the other type.")
+            .into());
+    }
+    let change = Change {
+        name: fields.text("name"),
+        description: fields.text("description"),
+        test_location: fields.nullable_text("test_location"),
+        settings: fields.object("config"),
+        version: fields.number("version", 1, u64::MAX),
+    };
+    fields.finish()?;
+    Ok(show(StatusCode::OK, &gateway.app.connections.change(&caller.org, &name_or_id, change).await?))
+}
+
+/// Answers with what was deleted.
+async fn delete(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>) -> Answer {
+    require(&caller, Role::Admin)?;
+    Ok(show(StatusCode::OK, &gateway.app.connections.delete(&caller.org, &name_or_id).await?))
+}
+
+#[derive(Serialize)]
+struct Tested {
+    status: ConnectionState,
+    passed: bool,
+    checks: Vec<Finding>,
+}
+
+/// SPEC C22: `{location, update_state}`, both optional.
+async fn test(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, request: Request) -> Answer {
+    require(&caller, Role::Admin)?;
+    let mut fields = body::read_optional(request, MAX_BODY).await?;
+    let location = fields.text("location");
+    let update_state = fields.flag("update_state").unwrap_or(true);
+    fields.finish()?;
+    let (status, checks) = gateway.app.connections.test(&caller.org, &name_or_id, location.as_deref(), update_state).await?;
+    let passed = checks.iter().all(|check| check.passed);
+    Ok(answer::json(StatusCode::OK, &Tested { status, passed, checks }))
+}
+
+/// SPEC C23: `{bucket?, prefix, max_keys, continuation_token}`.
+async fn browse(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, request: Request) -> Answer {
+    let mut fields = body::read_optional(request, MAX_BODY).await?;
+    let bucket = fields.text("bucket");
+    let prefix = fields.text("prefix").unwrap_or_default();
+    let limit = fields.number("max_keys", 1, 1000).and_then(|limit| u32::try_from(limit).ok()).unwrap_or(1000);
+    let token = fields.text("continuation_token");
+    if prefix.len() > MAX_TOKEN {
+        fields.wrong("prefix", "is at most 4096 bytes");
+    }
+    if token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
+        fields.wrong("continuation_token", "is not one that this list gave");
+    }
+    fields.finish()?;
+    let page = gateway.app.connections.browse(&caller.org, &name_or_id, bucket.as_deref(), &prefix, token.as_deref(), limit).await?;
+    Ok(answer::json(StatusCode::OK, &page))
+}
+
+/// `?bucket=`: for a connection that is not bound to one.
+async fn setup(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, uri: Uri) -> Answer {
+    require(&caller, Role::Admin)?;
+    let mut params = Params::of(&uri)?;
+    let bucket = params.take("bucket");
+    params.finish()?;
+    let connection = gateway.app.connections.get(&caller.org, &name_or_id).await?;
+    let steps = gateway.app.connections.setup(&caller.org, &name_or_id, bucket.as_deref()).await?;
+    let principal = gateway.app.connections.principal(&caller.org);
+    Ok(answer::json(StatusCode::OK, &json!({"principal": principal, "external_id": connection.external_id, "steps": steps})))
+}

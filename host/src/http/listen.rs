@@ -1,0 +1,138 @@
+//! The accept loop: how many connections, how long a head may take, and how it all ends.
+//!
+//! HTTP/1.1 only: without TLS nobody speaks HTTP/2 to us, and what is not served cannot be flooded.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::answer::answer;
+use super::{Gateway, router};
+use crate::model::{Error, Result};
+
+const MAX_CONNECTIONS: usize = 4096;
+const MAX_HEADERS: usize = 100;
+const MAX_HEAD: usize = 64 << 10;
+/// From the first wait for a request to its last header; also how long an idle connection is kept.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// What is in flight may take this long once we are told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+/// After a failed accept, as when there are no file descriptors left.
+const BREATH: Duration = Duration::from_millis(50);
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::unavailable("listen_failed", format!("cannot listen on {address}: {error}"))
+            .with_remedy("Is another gateway running? Choose another server.listen.")
+    })
+}
+
+/// Serves until SIGTERM or SIGINT, then lets requests in flight end. A second signal leaves at once.
+pub async fn run(listener: TcpListener, gateway: Arc<Gateway>) {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "cannot wait for signals");
+            return;
+        }
+    };
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tokio::select! {
+        () = accept(&listener, &gateway, &stop, &tasks) => {}
+        () = signals.next() => {}
+    }
+    drop(listener);
+    gateway.draining.store(true, Ordering::Relaxed);
+    stop.cancel();
+    tasks.close();
+    tracing::info!(in_flight = tasks.len(), "stopping");
+    let drained = async {
+        tasks.wait().await;
+        gateway.app.stop().await;
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(DRAIN, drained) => {
+            if ended.is_err() {
+                tracing::warn!("some work did not end within 30 seconds; jobs go on at the next start");
+            }
+        }
+        () = signals.next() => tracing::warn!("told twice to stop: leaving at once"),
+    }
+}
+
+async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let router = router(gateway.clone());
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
+    loop {
+        let (stream, _) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            refuse(&stream);
+            continue;
+        };
+        // Small answers should not wait for more to send.
+        let _ = stream.set_nodelay(true);
+        let (gateway, router) = (gateway.clone(), router.clone());
+        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), request));
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            let _place = place;
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                // A client that left, or a remote that broke off in the middle of a body: the log says which.
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::debug!(%error, cause, "a connection ended early");
+            }
+        });
+    }
+}
+
+/// As much as fits into the socket's buffer, without waiting for anybody.
+fn refuse(stream: &TcpStream) {
+    let _ = stream.try_write(BUSY);
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The face: HTTP in, problem+json out. Routes live one file a resource; nothing is decided here but who may call what.
+//!
+//! It never follows what a client says about itself (forwarding headers, method overrides), and no token is read from a URL.
+
+mod answer;
+mod body;
+mod caller;
+mod connections;
+mod connectors;
+mod fields;
+mod health;
+mod idempotency;
+mod ingestion;
+mod listen;
+mod objects;
+mod paging;
+mod params;
+mod plan;
+mod problem;
+mod tokens;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::{App, logging};
+use crate::config::Config;
+use crate::model::{Error, Result, Role};
+use crate::tokens::Minted;
+
+use problem::Problem;
+
+/// What handlers share.
+pub(crate) struct Gateway {
+    app: App,
+    /// Authenticates cursors and idempotency records; derived from the master key, so both survive a restart.
+    key: [u8; 32],
+    /// `/readyz` says so, so that nobody sends more.
+    draining: AtomicBool,
+    requests: AtomicU64,
+    /// Tells the requests of this run from those of others.
+    run: u32,
+}
+
+type Shared = axum::extract::State<Arc<Gateway>>;
+type Answer = std::result::Result<axum::response::Response, Problem>;
+
+/// Runs the gateway until it is told to stop, then lets what is in flight end.
+pub async fn serve(config: Config) -> Result<()> {
+    logging::start(&config.settings.log)?;
+    let (app, first_token) = App::start(&config).await?;
+    let listener = listen::bind(config.settings.server.listen).await?;
+    let address = listener.local_addr().map_err(|error| Error::internal("listen_failed", "the listening address is unknown").with_source(error))?;
+    let gateway = Arc::new(Gateway::new(app));
+    greet(address, first_token.as_ref()).map_err(|error| Error::internal("output_closed", "standard output cannot be written").with_source(error))?;
+    drop(first_token);
+    idempotency::keep_clean(gateway.clone());
+    listen::run(listener, gateway).await;
+    Ok(())
+}
+
+/// The only place where a token is printed, and the only time.
+fn greet(address: std::net::SocketAddr, first_token: Option<&Minted>) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    if let Some(minted) = first_token {
+        writeln!(out, "operator token, shown this once: {}", minted.text)?;
+    }
+    out.flush()
+}
+
+impl Gateway {
+    fn new(app: App) -> Self {
+        let mut run = [0; 4];
+        (app.random)(&mut run);
+        Self { key: app.vault.derive("http"), app, draining: AtomicBool::new(false), requests: AtomicU64::new(0), run: u32::from_le_bytes(run) }
+    }
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
+    let api = Router::new()
+        .merge(connections::routes())
+        .route("/connectors", get(connectors::list))
+        .route("/plugins", get(connectors::list_plugins))
+        .route("/plugins/{id}", get(connectors::inspect))
+        .route("/plan", post(plan::plan))
+        .route("/ingestion/assets", post(ingestion::submit))
+        .route("/ingestion/assets/{id}", get(ingestion::asset_by_id))
+        .route("/ingestion/jobs", get(ingestion::jobs))
+        .route("/ingestion/jobs/{id}", get(ingestion::job))
+        .route("/ingestion/jobs/{id}/assets", get(ingestion::items))
+        .route("/objects", get(objects::read))
+        .route("/tokens", get(tokens::list).post(tokens::mint))
+        .route("/tokens/{id}", axum::routing::delete(tokens::revoke));
+    Router::new()
+        .nest("/api/v1", api)
+        .nest("/api/v0", connections::routes())
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/version", get(health::version))
+        .fallback(|| async { Problem::from(Error::not_found("no_such_route", "there is nothing at this path")) })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .with_state(gateway)
+}
+
+/// SPEC C5. Each role may do what the ones below it may.
+fn require(caller: &crate::model::Caller, role: Role) -> Result<()> {
+    if caller.role >= role {
+        return Ok(());
+    }
+    let who = match role {
+        Role::Member => "a member",
+        Role::Admin => "an admin of the organization",
+        Role::Operator => "an operator of the gateway",
+    };
+    Err(Error::denied("role_required", format!("only {who} may do this")))
+}

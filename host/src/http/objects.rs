@@ -1,0 +1,80 @@
+//! `GET` and `HEAD /objects`: an object's bytes, from its remote to the client, through nobody's memory. The hot path.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+
+use super::params::{Params, wrong};
+use super::{Answer, Shared};
+use crate::broker::{Object, Read};
+use crate::model::{ByteRange, Caller, Error};
+
+const MAX_SOURCE: usize = 4096;
+/// Whatever a customer stores, a browser treats it as data: no script in it runs, and nothing else is loaded for it.
+const INERT: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+
+/// `?connection=&source_path=`, with `Range`, `If-Match` and `If-None-Match`.
+pub async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+    let mut params = Params::of(&uri)?;
+    let (connection, source) = (params.require("connection")?, params.require("source_path")?);
+    params.finish()?;
+    if source.is_empty() || source.len() > MAX_SOURCE || source.contains('\0') {
+        return Err(wrong("'source_path' is 1 to 4096 bytes without NUL").into());
+    }
+    let head = method == Method::HEAD;
+    let asked = Read { head, range: range(&headers), if_match: text(&headers, header::IF_MATCH)?, if_none_match: text(&headers, header::IF_NONE_MATCH)? };
+    let Object { status, meta, body } = gateway.app.connections.open(&caller.org, &connection, &source, asked).await?;
+    let mut response = Response::new(if head { Body::empty() } else { Body::new(body) });
+    *response.status_mut() =
+        StatusCode::from_u16(status).map_err(|error| Error::internal("status_unknown", "the broker answered with no HTTP status").with_source(error))?;
+    let out = response.headers_mut();
+    put(out, header::CONTENT_TYPE, Some(meta.content_type.as_deref().unwrap_or("application/octet-stream")));
+    put(out, header::ETAG, meta.etag.as_deref());
+    put(out, header::LAST_MODIFIED, meta.last_modified.as_deref());
+    put(out, header::CONTENT_RANGE, meta.content_range.as_deref());
+    put(out, header::ACCEPT_RANGES, meta.accept_ranges.as_deref());
+    if let Some(length) = meta.content_length
+        && status != 304
+    {
+        out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    out.insert(header::CONTENT_SECURITY_POLICY, INERT);
+    Ok(response)
+}
+
+/// `If-Range` asks for a comparison that only the remote can make, so with it the whole object is sent, as RFC 9110 allows.
+fn range(headers: &HeaderMap) -> Option<ByteRange> {
+    if headers.contains_key(header::IF_RANGE) {
+        return None;
+    }
+    ByteRange::parse(headers.get(header::RANGE)?.to_str().ok()?)
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get(&name) else { return Ok(None) };
+    value.to_str().map(|text| Some(text.to_owned())).map_err(|_| Error::invalid("invalid_header", format!("{name} is not visible ASCII")))
+}
+
+/// A remote's header that cannot be one of ours is left out.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_asked_for_only_where_it_needs_no_comparison() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(range(&headers), None);
+        headers.insert(header::RANGE, HeaderValue::from_static("bytes=0-9"));
+        assert_eq!(range(&headers), Some(ByteRange::Between { first: 0, last: 9 }));
+        headers.insert(header::IF_RANGE, HeaderValue::from_static("\"x\""));
+        assert_eq!(range(&headers), None);
+    }
+}

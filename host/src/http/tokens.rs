@@ -1,0 +1,100 @@
+//! Tokens: minted once, listed without their text, revoked at once (SPEC C39).
+
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, Uri};
+use serde::Serialize;
+
+use super::body::{self, MAX_BODY};
+use super::params::Params;
+use super::{Answer, Shared, answer, require};
+use crate::model::{Caller, Error, OrgId, Role, Timestamp, TokenId, TokenRecord};
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    token_id: TokenId,
+    name: &'a str,
+    role: Role,
+    organization: &'a OrgId,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    /// Only in the answer to the request that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+fn shown<'a>(record: &'a TokenRecord, token: Option<&'a str>) -> Shown<'a> {
+    Shown {
+        token_id: record.id,
+        name: &record.name,
+        role: record.role,
+        organization: &record.org,
+        created_at: record.created_at,
+        expires_at: record.expires_at,
+        token,
+    }
+}
+
+/// `{name, role, organization?, expires_at?}`. Nobody makes a token that may do more than their own; another organization's is an operator's to make.
+pub async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+    require(&caller, Role::Admin)?;
+    let headers = request.headers().clone();
+    let body::Json { mut fields, bytes } = body::read(request, MAX_BODY).await?;
+    let name = fields.required_text("name");
+    let role = match fields.required_text("role").as_str() {
+        "member" => Some(Role::Member),
+        "admin" => Some(Role::Admin),
+        "operator" => Some(Role::Operator),
+        "" => None,
+        _ => {
+            fields.wrong("role", "is member, admin or operator");
+            None
+        }
+    };
+    let org = match fields.text("organization").map(OrgId::new) {
+        None => caller.org.clone(),
+        Some(Ok(org)) => org,
+        Some(Err(error)) => {
+            fields.wrong("organization", error.message());
+            caller.org.clone()
+        }
+    };
+    let expires_at = match fields.text("expires_at").map(|text| serde_json::from_value(text.into())) {
+        None => None,
+        Some(Ok(moment)) => Some(moment),
+        Some(Err(_)) => {
+            fields.wrong("expires_at", "is a time as 2030-01-31T00:00:00Z");
+            None
+        }
+    };
+    fields.finish()?;
+    let Some(role) = role else { return Err(Error::field("/role", "is required").into()) };
+    require(&caller, role)?;
+    if org != caller.org {
+        require(&caller, Role::Operator)?;
+    }
+    if gateway.ticket(&caller, "tokens", &headers, &bytes).await?.repeated {
+        return Err(Error::conflict("token_already_made", "a token was made for this Idempotency-Key; its text was shown then and cannot be shown again")
+            .with_remedy("If it was lost, revoke it and make another with a new key.")
+            .into());
+    }
+    let minted = gateway.app.tokens.mint(&org, role, &name, expires_at).await?;
+    Ok(answer::json(StatusCode::CREATED, &shown(&minted.record, Some(&minted.text))))
+}
+
+pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+    require(&caller, Role::Admin)?;
+    let mut params = Params::of(&uri)?;
+    let paging = gateway.paging(&caller, &mut params, "tokens")?;
+    params.finish()?;
+    let after = paging.after.as_deref().map(str::parse).transpose()?;
+    let found = gateway.app.tokens.list(&caller.org, after, paging.limit + 1).await?;
+    Ok(paging.answer(found, |record| record.id.to_string(), |record| serde_json::to_value(shown(record, None)).unwrap_or_default()))
+}
+
+/// Answers with what was revoked.
+pub async fn revoke(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    require(&caller, Role::Admin)?;
+    let id = id.parse().map_err(|_| Error::not_found("token_not_found", "there is no such token"))?;
+    let record = gateway.app.tokens.revoke(&caller.org, id).await?;
+    Ok(answer::json(StatusCode::OK, &shown(&record, None)))
+}
