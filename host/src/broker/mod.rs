@@ -1,10 +1,26 @@
 //! The only place where a secret meets a request: leases, signatures, S3 listing. Takes a `Permit` by value; returns answers, never secrets.
 
+mod answer;
+mod flight;
+mod lease;
+mod list;
+mod oauth2;
+mod place;
+mod recipe;
+mod s3;
+mod s3_error;
+mod scrub;
+mod sdk;
+mod session_policy;
+mod sigv4;
+mod sts;
+mod web;
+
 use std::sync::Arc;
 
 use crate::fetch::{Body, Fetcher};
-use crate::model::{ByteRange, Clock, ObjectMeta, Page, Random, Region, Result, RoleArn};
-use crate::policy::Permit;
+use crate::model::{BucketName, ByteRange, Clock, Credential, Error, ObjectMeta, Page, Random, Region, Result, RoleArn};
+use crate::policy::{Permit, Resource, S3Read};
 use crate::vault::Vault;
 
 pub struct BrokerConfig {
@@ -33,6 +49,7 @@ pub struct Object {
     pub body: Body,
 }
 
+#[derive(Debug)]
 pub struct Identity {
     pub account: String,
     pub arn: String,
@@ -46,40 +63,106 @@ pub enum ExternalIdVerdict {
     Unverified,
 }
 
-pub struct Broker;
+/// Environment variables that would send the gateway's own AWS identity elsewhere. The broker's clients do not read them, but
+/// AWS's web identity provider does: `config` refuses to start with one of them set (T16).
+pub const REFUSED_ENVIRONMENT: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_CA_BUNDLE"];
+
+pub struct Broker {
+    s3: s3::S3,
+    web: web::Web,
+    lists: list::Lists,
+    leases: Arc<lease::Leases>,
+    tokens: Arc<oauth2::Tokens>,
+}
 
 impl Broker {
     /// Reads the process's base AWS identity (environment, profile, instance role) lazily, on first use.
-    pub fn new(_config: BrokerConfig, _vault: Arc<Vault>, _fetcher: Arc<Fetcher>, _clock: Clock, _random: Random) -> Result<Self> {
-        todo!()
+    pub fn new(config: BrokerConfig, vault: Arc<Vault>, fetcher: Arc<Fetcher>, clock: Clock, random: Random) -> Result<Self> {
+        let endpoint_url = config.endpoint_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let places = place::Places::new(config.region.clone(), config.endpoint_url.as_ref(), config.path_style)?;
+        let sdk = sdk::Sdk::new(fetcher.extra_ca_pem(), endpoint_url, config.path_style)?;
+        let sts = Arc::new(sts::SdkSts::new(sdk.clone(), config.region.clone(), clock.clone()));
+        let leases = lease::Leases::new(sts, config.role_arn, config.region, clock.clone(), random);
+        let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone());
+        Ok(Self {
+            s3: s3::S3 { places, fetcher: fetcher.clone(), leases: leases.clone(), clock: clock.clone() },
+            web: web::Web { vault, fetcher, tokens: tokens.clone(), clock: clock.clone() },
+            lists: list::Lists { sdk, leases: leases.clone(), clock },
+            leases,
+            tokens,
+        })
     }
+
     /// Reads or heads the permitted object (S3 or web).
-    pub async fn open(&self, _permit: Permit, _read: Read) -> Result<Object> {
-        todo!()
+    pub async fn open(&self, permit: Permit, read: Read) -> Result<Object> {
+        match permit.resource() {
+            Resource::S3(S3Read::Object(object)) => self.s3.open(permit.grant(), permit.credential(), object, &read).await,
+            Resource::Web(request) => self.web.open(permit.grant(), permit.credential(), request, &read).await,
+            Resource::S3(S3Read::Bucket { .. }) | Resource::Session => Err(misused()),
+        }
     }
-    /// ListObjectsV2 with delimiter '/'. Entries' paths are `s3://bucket/key`.
-    pub async fn list(&self, _permit: Permit, _cursor: Option<&str>, _limit: u32) -> Result<Page> {
-        todo!()
+
+    /// ListObjectsV2 with delimiter '/'. Entries' and prefixes' paths are `s3://bucket/key`. `limit`: 1 to 1000.
+    pub async fn list(&self, permit: Permit, cursor: Option<&str>, limit: u32) -> Result<Page> {
+        let (bucket, prefix) = bucket(&permit)?;
+        self.lists.list(permit.grant(), permit.credential(), &self.s3.places, bucket, prefix, cursor, limit).await
     }
-    /// Opens or reuses a session; seconds that it still lasts.
-    pub async fn acquire(&self, _permit: Permit) -> Result<u32> {
-        todo!()
+
+    /// Opens or reuses a session; seconds that it still lasts. One older than 10 s is opened anew, so that the answer is about now.
+    pub async fn acquire(&self, permit: Permit) -> Result<u32> {
+        session(&permit)?;
+        self.leases.acquire(permit.grant(), permit.credential()).await
     }
-    pub async fn caller_identity(&self, _permit: Permit) -> Result<Identity> {
-        todo!()
+
+    pub async fn caller_identity(&self, permit: Permit) -> Result<Identity> {
+        session(&permit)?;
+        let session = self.leases.session(permit.grant(), permit.credential()).await?.ok_or_else(misused)?;
+        self.leases.caller_identity(&session, permit.credential()).await
     }
-    pub async fn probe_external_id(&self, _permit: Permit) -> Result<ExternalIdVerdict> {
-        todo!()
+
+    /// Whether the role lets the gateway in without the connection's external id, or with another one (SPEC L6).
+    pub async fn probe_external_id(&self, permit: Permit) -> Result<ExternalIdVerdict> {
+        match (permit.resource(), permit.credential()) {
+            (Resource::Session, Credential::AwsAssumeRole(role)) => self.leases.probe(permit.grant(), role).await,
+            _ => Err(misused()),
+        }
     }
-    pub async fn bucket_region(&self, _permit: Permit) -> Result<Region> {
-        todo!()
+
+    pub async fn bucket_region(&self, permit: Permit) -> Result<Region> {
+        let (bucket, _) = bucket(&permit)?;
+        self.lists.bucket_region(permit.grant(), permit.credential(), &self.s3.places, bucket).await
     }
+
     /// A small UTF-8 document, with every secret that was sent scrubbed from it.
-    pub async fn document(&self, _permit: Permit, _limit: usize) -> Result<String> {
-        todo!()
+    pub async fn document(&self, permit: Permit, limit: usize) -> Result<String> {
+        match permit.resource() {
+            Resource::Web(request) => self.web.document(permit.grant(), permit.credential(), request, limit).await,
+            Resource::S3(_) | Resource::Session => Err(misused()),
+        }
     }
+
     /// Forgets leases of a connection that was changed or deleted.
-    pub fn forget(&self, _connection: crate::model::ConnectionId) {
-        todo!()
+    pub fn forget(&self, connection: crate::model::ConnectionId) {
+        self.leases.forget(connection);
+        self.tokens.forget(connection);
     }
+}
+
+fn bucket(permit: &Permit) -> Result<(&BucketName, &str)> {
+    match permit.resource() {
+        Resource::S3(S3Read::Bucket { bucket, prefix }) => Ok((bucket, prefix)),
+        Resource::S3(S3Read::Object(_)) | Resource::Web(_) | Resource::Session => Err(misused()),
+    }
+}
+
+fn session(permit: &Permit) -> Result<()> {
+    match permit.resource() {
+        Resource::Session => Ok(()),
+        Resource::S3(_) | Resource::Web(_) => Err(misused()),
+    }
+}
+
+/// A permit for one thing used for another: ours to mend.
+fn misused() -> Error {
+    Error::internal("permit_misused", "a permission was used for something that it is not about")
 }

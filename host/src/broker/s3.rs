@@ -1,0 +1,89 @@
+//! Reads S3 objects on the byte path: builds the request, signs it, judges the answer. At most three requests: one more for
+//! a bucket in another region, one more for a session that AWS calls expired.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+
+use super::lease::{Leases, Session};
+use super::place::{Place, Places};
+use super::sigv4::{ToSign, push_path, push_query_value};
+use super::{Object, Read, answer, s3_error};
+use crate::fetch::{Fetcher, Outbound};
+use crate::model::{Clock, Credential, Error, Region, Result, S3Object};
+use crate::policy::Grant;
+
+pub(super) struct S3 {
+    pub places: Places,
+    pub fetcher: Arc<Fetcher>,
+    pub leases: Arc<Leases>,
+    pub clock: Clock,
+}
+
+impl S3 {
+    pub async fn open(&self, grant: &Arc<Grant>, credential: &Credential, object: &S3Object, read: &Read) -> Result<Object> {
+        let mut place = self.places.of(&object.bucket, object.region.as_ref());
+        let (mut moved, mut renewed) = (false, false);
+        loop {
+            let session = self.leases.session(grant, credential).await?;
+            check_partition(credential, &place.region)?;
+            let request = request(&place, object, read, session.as_deref(), (self.clock)())?;
+            let inbound = match answer::object(self.fetcher.send(request).await?, read)? {
+                Ok(found) => return authentic(found),
+                Err(inbound) => inbound,
+            };
+            let refusal = s3_error::read(inbound, (self.clock)()).await;
+            if !moved && let Some(region) = refusal.other_region(&place.region) {
+                moved = true;
+                place = self.places.learn(&object.bucket, region);
+            } else if !renewed
+                && refusal.session_expired(read.head)
+                && let Some(session) = session
+            {
+                renewed = true;
+                self.leases.refused(grant, credential, &session);
+            } else {
+                return Err(refusal.into_error());
+            }
+        }
+    }
+}
+
+/// S21: a role of one partition opens nothing in another.
+pub(super) fn check_partition(credential: &Credential, region: &Region) -> Result<()> {
+    match credential {
+        Credential::AwsAssumeRole(role) if role.role_arn.partition() != region.partition() => Err(Error::rejected(
+            "partition_mismatch",
+            format!("the role is in AWS partition '{}', the bucket's region {region} is in '{}'", role.role_arn.partition(), region.partition()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// U16: S3 sends an ETag with each object. A 200 without one was written by something else (a portal, an error page).
+fn authentic(object: Object) -> Result<Object> {
+    if matches!(object.status, 200 | 206) && object.meta.etag.is_none() {
+        return Err(Error::unavailable("not_an_object", "the answer has no ETag: it does not come from S3"));
+    }
+    Ok(object)
+}
+
+fn request(place: &Place, object: &S3Object, read: &Read, session: Option<&Session>, now: crate::model::Timestamp) -> Result<Outbound> {
+    let mut target = String::with_capacity(place.base.len() + object.key.as_str().len() + 16);
+    target.push_str(&place.base);
+    push_path(&mut target, object.key.as_str());
+    let path_length = target.len();
+    if let Some(version) = &object.version_id {
+        target.push_str("?versionId=");
+        push_query_value(&mut target, version);
+    }
+    let method = if read.head { Method::HEAD } else { Method::GET };
+    let mut headers = HeaderMap::with_capacity(8);
+    answer::request_headers(read, &mut headers)?;
+    if let Some(session) = session {
+        let (path, query) = target.split_at_checked(path_length).unwrap_or((&target, ""));
+        let query = query.strip_prefix('?').unwrap_or(query);
+        session.signer.sign(&ToSign { method: method.as_str(), authority: &place.authority, path, query }, &mut headers, &place.region, now)?;
+    }
+    Ok(Outbound { method, https: place.https, host: place.host.clone(), port: place.port, path_and_query: target, headers })
+}
