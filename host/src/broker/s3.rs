@@ -10,7 +10,7 @@ use super::place::{Place, Places};
 use super::sigv4::{ToSign, push_path, push_query_value};
 use super::{Object, Read, answer, s3_error};
 use crate::fetch::{Fetcher, Outbound};
-use crate::model::{Clock, Credential, Error, Region, Result, S3Object};
+use crate::model::{Clock, ConnectionId, Credential, Error, Region, Result, S3Object, Timestamp};
 use crate::policy::Grant;
 
 pub(super) struct S3 {
@@ -27,7 +27,7 @@ impl S3 {
         loop {
             let session = self.leases.session(grant, credential).await?;
             check_partition(credential, &place.region)?;
-            let request = request(&place, object, read, session.as_deref(), (self.clock)())?;
+            let request = request(grant.connection.id, &place, object, read, session.as_deref(), (self.clock)())?;
             let inbound = match answer::object(self.fetcher.send(request).await?, read)? {
                 Ok(found) => return authentic(found),
                 Err(inbound) => inbound,
@@ -68,7 +68,7 @@ fn authentic(object: Object) -> Result<Object> {
     Ok(object)
 }
 
-fn request(place: &Place, object: &S3Object, read: &Read, session: Option<&Session>, now: crate::model::Timestamp) -> Result<Outbound> {
+fn request(connection: ConnectionId, place: &Place, object: &S3Object, read: &Read, session: Option<&Session>, now: Timestamp) -> Result<Outbound> {
     let mut target = String::with_capacity(place.base.len() + object.key.as_str().len() + 16);
     target.push_str(&place.base);
     push_path(&mut target, object.key.as_str());
@@ -85,5 +85,5 @@ fn request(place: &Place, object: &S3Object, read: &Read, session: Option<&Sessi
         let query = query.strip_prefix('?').unwrap_or(query);
         session.signer.sign(&ToSign { method: method.as_str(), authority: &place.authority, path, query }, &mut headers, &place.region, now)?;
     }
-    Ok(Outbound { method, https: place.https, host: place.host.clone(), port: place.port, path_and_query: target, headers })
+    Ok(Outbound { connection, method, https: place.https, host: place.host.clone(), port: place.port, path_and_query: target, headers })
 }

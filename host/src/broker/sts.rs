@@ -61,7 +61,8 @@ impl SdkSts {
             let (chain, sdk, region, clock) = (self.chain.clone(), self.sdk.clone(), self.region.clone(), self.clock.clone());
             async move {
                 let make = || async {
-                    let config = ProviderConfig::without_region().with_region(Some(SdkRegion::new(region.as_str().to_owned()))).with_http_client(sdk.http.clone());
+                    let config =
+                        ProviderConfig::without_region().with_region(Some(SdkRegion::new(region.as_str().to_owned()))).with_http_client(sdk.http.clone());
                     DefaultCredentialsChain::builder().configure(config).region(SdkRegion::new(region.as_str().to_owned())).build().await
                 };
                 let credentials = chain.get_or_init(make).await.provide_credentials().await.map_err(|error| {

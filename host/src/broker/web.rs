@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::oauth2::{Token, Tokens};
 use super::{Object, Read, answer, recipe, scrub};
 use crate::fetch::{Fetcher, Inbound, Outbound};
-use crate::model::{Clock, Credential, Error, Result};
+use crate::model::{Clock, ConnectionId, Credential, Error, Result};
 use crate::policy::{Grant, WebRequest};
 use crate::vault::Vault;
 
@@ -50,11 +50,11 @@ impl Web {
     /// One request; a second one only where an OAuth2 token may have been withdrawn before its time.
     async fn send(&self, grant: &Grant, credential: &Credential, request: &WebRequest, read: &Read) -> Result<(Inbound, Sent)> {
         let (sent, token) = self.header(grant, credential).await?;
-        let inbound = self.fetcher.send(outbound(request, read, sent.as_ref())?).await?;
+        let inbound = self.fetcher.send(outbound(grant.connection.id, request, read, sent.as_ref())?).await?;
         let Some(token) = token.filter(|_| inbound.status == http::StatusCode::UNAUTHORIZED) else { return Ok((inbound, sent)) };
         self.tokens.refused(&grant.connection, credential, &token);
         let (sent, _) = self.header(grant, credential).await?;
-        Ok((self.fetcher.send(outbound(request, read, sent.as_ref())?).await?, sent))
+        Ok((self.fetcher.send(outbound(grant.connection.id, request, read, sent.as_ref())?).await?, sent))
     }
 
     async fn header(&self, grant: &Grant, credential: &Credential) -> Result<(Sent, Option<Arc<Token>>)> {
@@ -68,7 +68,7 @@ impl Web {
     }
 }
 
-fn outbound(request: &WebRequest, read: &Read, sent: Option<&(HeaderName, HeaderValue)>) -> Result<Outbound> {
+fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read, sent: Option<&(HeaderName, HeaderValue)>) -> Result<Outbound> {
     let url = &request.url;
     let no_host = || Error::internal("no_host", "a permitted URL has no host");
     let host = url.host_str().ok_or_else(no_host)?.to_owned();
@@ -91,7 +91,7 @@ fn outbound(request: &WebRequest, read: &Read, sent: Option<&(HeaderName, Header
         headers.insert(name.clone(), value.clone());
     }
     let method = if read.head { Method::HEAD } else { Method::GET };
-    Ok(Outbound { method, https: url.scheme() == "https", host, port, path_and_query, headers })
+    Ok(Outbound { connection, method, https: url.scheme() == "https", host, port, path_and_query, headers })
 }
 
 fn refusal(inbound: &Inbound) -> Error {
@@ -151,7 +151,7 @@ mod tests {
         };
         let read = Read { range: crate::model::ByteRange::parse("bytes=0-1"), head: true, ..Read::default() };
         let sent = (header::AUTHORIZATION, HeaderValue::from_static("ours"));
-        let outbound = outbound(&request, &read, Some(&sent)).expect("a request");
+        let outbound = outbound(ConnectionId(uuid::Uuid::nil()), &request, &read, Some(&sent)).expect("a request");
         assert_eq!((outbound.host.as_str(), outbound.port, outbound.https), ("[::1]", 8443, true));
         assert_eq!(outbound.path_and_query, "/a%20b//c?x=%0d%0a");
         assert_eq!(outbound.method, Method::HEAD);
