@@ -1,1 +1,35 @@
-//! x
+//! What an author of a connector uses: the contract's types, the [`Connector`] trait and [`export!`].
+//!
+//! A connector is a pure function from settings and source paths to a plan; the gateway judges the plan, joins it with
+//! the secret and moves the bytes. So nothing in here can hold a secret, open a socket or read an object.
+
+pub mod aws;
+mod bindings;
+mod connector;
+mod describe;
+mod export;
+pub mod http;
+pub mod https;
+pub mod log;
+mod percent;
+mod plan;
+pub mod s3;
+mod settings;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+mod types;
+
+pub use bindings::portcullis::connector::types::{
+    AssumeRoleCredential, BasicCredential, Credential, Document, Entry, Error, ErrorKind, FieldError, Finding, HeaderCredential, Hmac, HttpObject, Location,
+    Oauth2Credential, Page, Piece, Plan, Principal, S3Object, SetupStep, Target, TimestampFormat,
+};
+pub use connector::{Capability, Connector};
+pub use describe::describe;
+pub use settings::Secret;
+
+/// For [`export!`] alone.
+#[doc(hidden)]
+pub mod exported {
+    pub use crate::bindings::{export, exports};
+    pub use crate::export::Exported;
+}

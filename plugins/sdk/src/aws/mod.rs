@@ -1,0 +1,13 @@
+//! Capability `aws`, during `check` and `list`: what the gateway asks AWS for. Beside it the names and policies of AWS.
+
+mod names;
+pub mod policy;
+
+pub use crate::bindings::portcullis::connector::aws::{ExternalIdVerdict, Identity, ObjectInfo};
+pub use names::{RoleArn, partition_of};
+pub(crate) use names::{dns_suffix, looks_like_region};
+
+#[cfg(target_arch = "wasm32")]
+pub use crate::bindings::portcullis::connector::aws::{acquire, bucket_region, caller_identity, head, list, probe_external_id, probe_read};
+#[cfg(not(target_arch = "wasm32"))]
+pub use crate::testing::aws::{acquire, bucket_region, caller_identity, head, list, probe_external_id, probe_read};
