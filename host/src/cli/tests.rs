@@ -173,9 +173,9 @@ async fn an_edit_without_a_change_asks_nothing_of_the_gateway() {
 
 #[tokio::test]
 async fn a_failed_test_is_not_a_success() {
-    for (status, ok) in [("error", false), ("pending", false), ("ready", true)] {
-        let server = Scripted::new(vec![(200, json!({"status": status, "checks": []}))]).await;
-        assert_eq!(server.run("portcullis connection test media --keep-status").await.is_ok(), ok, "{status}");
+    for (status, passed) in [("error", false), ("ready", false), ("ready", true), ("pending", true)] {
+        let server = Scripted::new(vec![(200, json!({"status": status, "passed": passed, "checks": []}))]).await;
+        assert_eq!(server.run("portcullis connection test media --keep-status").await.is_ok(), passed, "{status}");
         assert_eq!(server.body(0), json!({"update_state": false}));
     }
 }
