@@ -2,7 +2,7 @@
 //!
 //! Modules are levelled: each imports lower levels only (`tests/it/tidy` holds that).
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod app;
 pub mod broker;

@@ -1,15 +1,42 @@
 //! Loads, limits and calls components. WIT types end here: what goes in and out is `model`.
+//!
+//! A guest gets what its import list asks for and an operator granted, and nothing else; it is believed nothing.
 
-use std::collections::BTreeSet;
+mod answers;
+mod bindings;
+mod cache;
+mod call;
+mod describe;
+mod engine;
+mod fault;
+mod gate;
+mod host_aws;
+mod host_http;
+mod host_log;
+mod imports;
+mod lift;
+mod limits;
+mod load;
+mod lower;
+mod plugin;
+mod schema;
+mod session;
+#[cfg(test)]
+mod tests;
+mod wasi;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
 
 use crate::broker::Broker;
-use crate::model::{Capability, Description, Digest, Finding, Page, Plan, Principal, Result, SetupStep};
-use crate::policy::Grant;
+use crate::model::Result;
+use cache::Cache;
+use gate::Gate;
+pub use plugin::Plugin;
 
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -23,7 +50,7 @@ pub struct Limits {
     pub host_calls: u32,
     pub log_bytes: usize,
     pub component_bytes: usize,
-    /// Calls at the same time; more wait up to a second, then `Unavailable` (`plugins_busy`).
+    /// Calls at the same time; more wait up to a second, then `Unavailable` (`plugins_busy`). One plugin gets half of them, calls that may wait for a remote too.
     pub concurrency: u32,
 }
 
@@ -49,49 +76,27 @@ pub struct RuntimeConfig {
     pub cache_key: [u8; 32],
 }
 
-pub struct Runtime;
-
-/// A loaded component. Cheap to share; each call runs in a fresh instance.
-pub struct Plugin;
-
-impl Runtime {
-    pub fn new(_config: RuntimeConfig, _broker: Option<Arc<Broker>>) -> Result<Arc<Self>> {
-        todo!()
-    }
-    /// Checks size, imports and world, compiles (or takes the compiled form from the cache), calls `describe` and validates it.
-    pub async fn load(self: &Arc<Self>, _wasm: &[u8], _granted: &BTreeSet<Capability>) -> Result<Arc<Plugin>> {
-        todo!()
-    }
+/// The sandbox: one for each process.
+pub struct Runtime {
+    engine: Engine,
+    limits: Limits,
+    gate: Gate,
+    broker: Option<Arc<Broker>>,
+    cache: Option<Arc<Cache>>,
+    compiler: Arc<Semaphore>,
 }
 
-impl Plugin {
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        todo!()
-    }
-    #[must_use]
-    pub fn description(&self) -> &Description {
-        todo!()
-    }
-    /// What the component's import list asks for: read, not believed.
-    #[must_use]
-    pub fn imports(&self) -> &BTreeSet<Capability> {
-        todo!()
-    }
-    pub async fn normalize(&self, _settings: &Value) -> Result<Value> {
-        todo!()
-    }
-    pub async fn setup(&self, _settings: &Value, _principal: &Principal, _external_id: &str) -> Result<Vec<SetupStep>> {
-        todo!()
-    }
-    /// 1 to 1000 sources. The answer has one entry for each.
-    pub async fn locate(&self, _settings: &str, _sources: &[&str]) -> Result<Plan> {
-        todo!()
-    }
-    pub async fn check(&self, _grant: &Arc<Grant>, _test_location: Option<&str>) -> Result<Vec<Finding>> {
-        todo!()
-    }
-    pub async fn list(&self, _grant: &Arc<Grant>, _prefix: &str, _cursor: Option<&str>, _limit: u32) -> Result<Page> {
-        todo!()
+impl Runtime {
+    /// Without a broker, host functions answer `denied`. `Internal` (`sandbox_unavailable`) where the machine does not allow a sandbox.
+    pub fn new(config: RuntimeConfig, broker: Option<Arc<Broker>>) -> Result<Arc<Self>> {
+        let RuntimeConfig { limits, cache_dir, cache_key } = config;
+        Ok(Arc::new(Self {
+            engine: engine::engine(&limits)?,
+            gate: Gate::new(limits.concurrency),
+            cache: cache_dir.map(|dir| Arc::new(Cache::new(dir, &cache_key))),
+            compiler: Arc::new(Semaphore::new(1)),
+            limits,
+            broker,
+        }))
     }
 }

@@ -1,0 +1,80 @@
+//! One call: a fresh store with its account, and the way from a guest's request to the broker.
+//! A guest reaches the broker during `check` and `list` only, with the capability its plugin was granted, and never past `policy`.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use wasmtime::{Engine, Store};
+
+use super::Limits;
+use super::bindings::portcullis::connector::types;
+use super::host_log::LogBudget;
+use super::limits::{Crossed, HOST_CALL, Meter};
+use super::lower;
+use super::wasi::EmptyWasi;
+use crate::broker::Broker;
+use crate::model::{Capability, Digest, Error, Result};
+use crate::policy::Grant;
+
+/// What a call may ask of the world: the broker, in the name of one connection.
+#[derive(Clone)]
+pub struct Power {
+    pub grant: Arc<Grant>,
+    pub broker: Arc<Broker>,
+}
+
+/// The state of one call.
+pub struct Call {
+    pub meter: Meter,
+    pub log: LogBudget,
+    pub wasi: EmptyWasi,
+    left_host_calls: u32,
+    power: Option<Power>,
+}
+
+impl Call {
+    fn new(plugin: Digest, limits: &Limits, power: Option<Power>) -> Self {
+        Self { meter: Meter::new(limits), log: LogBudget::new(plugin, limits.log_bytes), wasi: EmptyWasi::default(), left_host_calls: limits.host_calls, power }
+    }
+
+    /// A store for one call: nothing survives it.
+    pub fn store(engine: &Engine, plugin: Digest, limits: &Limits, power: Option<Power>) -> Store<Self> {
+        let mut store = Store::new(engine, Self::new(plugin, limits, power));
+        store.limiter(|call| &mut call.meter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
+        // What the guest may hand over at once, as an answer or as arguments of a host call.
+        store.set_hostcall_fuel(limits.output_bytes);
+        store
+    }
+
+    /// Counts a host call, lets `work` judge and do it, and answers within `HOST_CALL`.
+    /// The outer error ends the guest; the inner one is the guest's to handle.
+    pub async fn ask<T, W>(&mut self, needs: Capability, work: impl FnOnce(Power) -> W) -> wasmtime::Result<Result<T, types::Error>>
+    where
+        W: Future<Output = Result<T>> + Send,
+    {
+        self.left_host_calls = self.left_host_calls.checked_sub(1).ok_or(Crossed::HostCalls)?;
+        let answer = match self.power(needs) {
+            Ok(power) => tokio::time::timeout(HOST_CALL, work(power)).await.unwrap_or_else(|_| Err(too_slow())),
+            Err(denied) => Err(denied),
+        };
+        Ok(answer.map_err(|error| lower::error(&error)))
+    }
+
+    fn power(&self, needs: Capability) -> Result<Power> {
+        let denied = |message| Error::denied("not_available_here", message);
+        let Some(power) = &self.power else { return Err(denied("the host is asked during check and list only")) };
+        if !power.grant.capabilities.contains(&needs) {
+            return Err(denied("this connection was not granted what the plugin asks for"));
+        }
+        Ok(power.clone())
+    }
+}
+
+/// The interface has types only.
+impl types::Host for Call {}
+
+fn too_slow() -> Error {
+    Error::unavailable("host_call_timeout", format!("no answer within {} s", HOST_CALL.as_secs()))
+}

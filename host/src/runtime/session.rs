@@ -1,0 +1,66 @@
+//! A guest ready to run, and one run of it: a slot, a fresh store, an instance, a time to end.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+use wasmtime::Store;
+
+use super::Runtime;
+use super::bindings::{FullConnector, FullConnectorPre};
+use super::call::{Call, Power};
+use super::fault::settle;
+use super::gate::{Pass, Share};
+use crate::model::{Digest, Result};
+use crate::policy::Grant;
+
+/// A compiled component with its imports resolved.
+pub struct Guest {
+    pub digest: Digest,
+    runtime: Arc<Runtime>,
+    pre: FullConnectorPre<Call>,
+    share: Share,
+}
+
+/// One instance, for one call.
+pub struct Session<'a> {
+    pub store: Store<Call>,
+    pub instance: FullConnector,
+    pub ends: Instant,
+    _pass: Pass<'a>,
+}
+
+/// Calls one export of a session: `call!(session, function, arguments…)`.
+macro_rules! call {
+    ($session:ident, $function:ident $(, $argument:expr)*) => {{
+        let export = $session.instance.portcullis_connector_connector();
+        let outcome = tokio::time::timeout_at($session.ends, export.$function(&mut $session.store $(, $argument)*)).await;
+        $crate::runtime::fault::settle(outcome, &$session.store.data().meter)
+    }};
+}
+pub(super) use call;
+
+impl Guest {
+    pub fn new(runtime: Arc<Runtime>, digest: Digest, pre: FullConnectorPre<Call>) -> Self {
+        let share = Share::new(runtime.limits.concurrency);
+        Self { digest, runtime, pre, share }
+    }
+
+    /// What the plugin says of itself, unchecked.
+    pub async fn describe(&self) -> Result<String> {
+        let mut session = self.session(None).await?;
+        call!(session, call_describe)
+    }
+
+    /// An instance that may ask the broker in the name of `grant`, or nobody.
+    pub async fn session(&self, grant: Option<&Arc<Grant>>) -> Result<Session<'_>> {
+        let Runtime { engine, limits, gate, broker, .. } = &*self.runtime;
+        let power = grant.zip(broker.as_ref()).map(|(grant, broker)| Power { grant: Arc::clone(grant), broker: Arc::clone(broker) });
+        let pass = gate.enter(&self.share, power.is_some()).await?;
+        let ends = Instant::now() + limits.wall;
+        let mut store = Call::store(engine, self.digest, limits, power);
+        // Instantiation runs code too, where a component has a start function.
+        let outcome = timeout_at(ends, self.pre.instantiate_async(&mut store)).await;
+        let instance = settle(outcome, &store.data().meter)?;
+        Ok(Session { store, instance, ends, _pass: pass })
+    }
+}

@@ -1,0 +1,224 @@
+//! What is refused before it runs, each with its own code.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::guest::{Guest, load, runtime};
+use crate::model::{Capability, Kind};
+use crate::runtime::{Limits, Runtime, RuntimeConfig};
+
+async fn refused(wasm: &[u8]) -> crate::model::Error {
+    load(wasm, Limits::default()).await.err().expect("this component must be refused")
+}
+
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn p18_what_is_no_component_is_refused() {
+    let cases: [(&str, Vec<u8>); 7] = [
+        ("nothing", Vec::new()),
+        ("an ELF file, as compiled forms are", b"\x7fELF\x02\x01\x01\x00".to_vec()),
+        ("a picture", b"\xff\xd8\xff\xe0\x00\x10JFIF".to_vec()),
+        ("text", b"(component)".to_vec()),
+        ("a core module", wat("(module)")),
+        ("a core module with the contract's exports", wat(&Guest::default().text())),
+        ("a header and then nonsense", b"\0asm\x0d\0\x01\0\xff\xff\xff\xff".to_vec()),
+    ];
+    for (what, wasm) in cases {
+        assert_eq!(refused(&wasm).await.code(), "invalid_component", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn p20_a_component_beyond_the_size_limit_is_refused_unread() {
+    let mut wasm = Guest::default().component();
+    let limits = Limits { component_bytes: wasm.len(), ..Limits::default() };
+    assert!(load(&wasm, limits.clone()).await.is_ok(), "at the limit");
+    wasm.push(0);
+    let error = load(&wasm, limits).await.err().unwrap();
+    assert_eq!((error.kind(), error.code()), (Kind::LimitExceeded, "component_too_large"));
+}
+
+#[tokio::test]
+async fn p18_a_component_cut_off_anywhere_is_refused() {
+    let wasm = Guest::default().component();
+    let runtime = runtime(Limits::default());
+    for end in (0..wasm.len()).step_by(64).chain(wasm.len() - 8..wasm.len()) {
+        // A cut between two sections can leave a valid component without its exports.
+        let error = runtime.load(&wasm[..end], &BTreeSet::new()).await.err().unwrap_or_else(|| panic!("accepted after {end} bytes"));
+        assert!(["invalid_component", "incompatible_world"].contains(&error.code()), "after {end} bytes: {error}");
+    }
+}
+
+#[tokio::test]
+async fn p18_flipped_bits_never_harm_the_host() {
+    let wasm = Guest::default().component();
+    let runtime = runtime(Limits::default());
+    // A fixed sequence (xorshift), so that a failure can be repeated.
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..300 {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        let mut flipped = wasm.clone();
+        let at = usize::try_from(seed).unwrap() % (flipped.len() * 8);
+        flipped[at / 8] ^= 1 << (at % 8);
+        // A flip in a name or in data may well leave a plugin that loads: what counts is an answer.
+        if let Err(error) = runtime.load(&flipped, &BTreeSet::new()).await {
+            assert_ne!(error.kind(), Kind::Internal, "bit {at}: {error:?}");
+        }
+    }
+    assert!(runtime.load(&wasm, &BTreeSet::new()).await.is_ok(), "and the next one loads");
+}
+
+#[tokio::test]
+async fn p16_an_import_that_nobody_gets_is_named() {
+    for name in ["wasi:filesystem/types@0.2.3", "wasi:cli/environment@0.2.3", "wasi:sockets/tcp@0.2.3", "wasi:http/types@0.2.3", "evil:host/door@1.0.0"] {
+        let wasm = wat(&format!(r#"(component (import "{name}" (instance (export "f" (func)))))"#));
+        let error = refused(&wasm).await;
+        assert_eq!((error.kind(), error.code()), (Kind::Denied, "forbidden_import"));
+        assert!(error.message().contains(name), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn p16_a_capability_is_offered_only_where_it_was_granted() {
+    let imports = r#"(import "portcullis:connector/http@0.1.0" "head" (func (param i32 i32)))"#;
+    // `head` takes more than 16 flat values: they come through memory.
+    let wasm = Guest { imports, ..Guest::default() }.component();
+    let runtime = runtime(Limits::default());
+    let error = runtime.load(&wasm, &BTreeSet::from([Capability::Aws])).await.err().unwrap();
+    assert_eq!((error.kind(), error.code()), (Kind::Denied, "capability_not_granted"));
+    let plugin = runtime.load(&wasm, &BTreeSet::from([Capability::Http, Capability::Aws])).await.unwrap();
+    assert_eq!(plugin.imports(), &BTreeSet::from([Capability::Http]), "what is asked for, not what is granted");
+    assert_eq!(plugin.description().id, "tiny");
+}
+
+#[tokio::test]
+async fn p22_another_world_is_refused_with_what_was_expected_and_found() {
+    for (what, text, found) in [
+        ("no export", "(component)", "nothing"),
+        ("another version", r#"(component (instance $i) (export "portcullis:connector/connector@0.9.0" (instance $i)))"#, "connector@0.9.0"),
+        ("no functions", r#"(component (instance $i) (export "portcullis:connector/connector@0.1.0" (instance $i)))"#, "connector@0.1.0"),
+        ("an import of another version", r#"(component (import "portcullis:connector/log@0.2.0" (instance)))"#, "0.2.0"),
+        ("an import of another type", r#"(component (import "portcullis:connector/log@0.1.0" (instance (export "write" (func)))))"#, "nothing"),
+    ] {
+        let error = refused(&wat(text)).await;
+        assert_eq!((error.kind(), error.code()), (Kind::Invalid, "incompatible_world"), "{what}");
+        assert!(error.message().contains("0.1.0") && error.message().contains(found), "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn p22_features_that_are_off_are_refused_as_such() {
+    for (what, text) in [
+        ("threads", "(component (core module (memory 1 1 shared)))"),
+        ("memory64", "(component (core module (memory i64 1)))"),
+        ("gc", "(component (core module (type (struct (field i32)))))"),
+        ("exceptions", "(component (core module (tag (param i32))))"),
+        ("tail calls", "(component (core module (func $f (return_call $f))))"),
+        ("relaxed SIMD", "(component (core module (func (param v128) (result v128) local.get 0 local.get 0 local.get 0 f32x4.relaxed_madd)))"),
+        (
+            "component async",
+            r#"(component (core module $m (func (export "f") (result i32) i32.const 0)) (core instance $i (instantiate $m)) (func async (canon lift (core func $i "f") async (callback (core func $i "f")))))"#,
+        ),
+        ("streams", "(component (type (stream u8)))"),
+    ] {
+        let error = refused(&wat(text)).await;
+        assert_eq!((error.kind(), error.code()), (Kind::Invalid, "feature_disabled"), "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn p03_what_needs_too_much_memory_is_refused_before_it_runs() {
+    for (what, memory, fields) in [("4 GiB of memory", "65536", ""), ("65 MiB of memory", "1040", ""), ("a table of 10^9", "2", "(table 1000000000 funcref)")] {
+        let error = refused(&Guest { memory, fields, ..Guest::default() }.component()).await;
+        assert_eq!(error.code(), "plugin_memory", "{what}: {error}");
+    }
+    let memories =
+        wat("(component (core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m)) (core instance (instantiate $m)))");
+    assert_eq!(refused(&memories).await.code(), "plugin_memory", "three memories");
+    let instances = "(core instance (instantiate $m))".repeat(65);
+    assert_eq!(refused(&wat(&format!("(component (core module $m) {instances})"))).await.code(), "plugin_memory", "65 instances");
+}
+
+#[tokio::test]
+async fn p03_memories_are_summed() {
+    let two = |pages: u32| {
+        let memory = pages.to_string();
+        let fields = format!("(memory {pages})");
+        Guest { memory: &memory, fields: &fields, ..Guest::default() }.component()
+    };
+    assert!(load(&two(500), Limits::default()).await.is_ok(), "two memories of 31 MiB");
+    let error = load(&two(600), Limits::default()).await.err().expect("two memories of 37 MiB each fit alone, together they do not");
+    assert_eq!(error.code(), "plugin_memory", "{error}");
+}
+
+#[tokio::test]
+async fn p24_an_altered_compiled_form_is_compiled_anew_and_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let wasm = Guest::default().component();
+    let runtime = |key| {
+        let config = RuntimeConfig { limits: Limits::default(), cache_dir: Some(dir.path().join("compiled")), cache_key: [key; 32] };
+        Runtime::new(config, None).unwrap()
+    };
+    let file = || {
+        let files: Vec<_> = fs::read_dir(dir.path().join("compiled")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "one file, nothing unfinished beside it: {files:?}");
+        files[0].clone()
+    };
+    runtime(1).load(&wasm, &BTreeSet::new()).await.unwrap();
+    let good = fs::read(file()).unwrap();
+    assert!(file().extension().is_some_and(|extension| extension == "cwasm"));
+
+    let written = fs::metadata(file()).unwrap().modified().unwrap();
+    runtime(1).load(&wasm, &BTreeSet::new()).await.unwrap();
+    assert_eq!(fs::metadata(file()).unwrap().modified().unwrap(), written, "a good one is used as it is");
+
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    for (what, bytes) in [
+        ("code", flipped(good.len() / 2)),
+        ("head", flipped(20)),
+        ("MAC", flipped(good.len() - 1)),
+        ("cut off", good[..good.len() - 1].to_vec()),
+        ("empty", Vec::new()),
+        ("a compiled form without our MAC", good[good.len().min(56)..].to_vec()),
+    ] {
+        fs::write(file(), &bytes).unwrap();
+        runtime(1).load(&wasm, &BTreeSet::new()).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_ne!(fs::read(file()).unwrap(), bytes, "{what}: not replaced");
+    }
+
+    let ours = fs::read(file()).unwrap();
+    runtime(2).load(&wasm, &BTreeSet::new()).await.unwrap();
+    assert_ne!(fs::read(file()).unwrap(), ours, "another key's file is not trusted");
+}
+
+#[tokio::test]
+async fn p24_a_compiled_form_of_another_plugin_is_not_taken_for_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = || Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: Some(dir.path().to_owned()), cache_key: [1; 32] }, None).unwrap();
+    let (one, two) = (Guest::default().component(), Guest { description: &super::guest::DESCRIPTION.replace("tiny", "other"), ..Guest::default() }.component());
+    new().load(&one, &BTreeSet::new()).await.unwrap();
+    let first = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    new().load(&two, &BTreeSet::new()).await.unwrap();
+    let second = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).find(|path| *path != first).unwrap();
+    fs::copy(&first, &second).unwrap();
+    assert_eq!(new().load(&two, &BTreeSet::new()).await.unwrap().description().id, "other");
+}
+
+#[tokio::test]
+async fn p18_a_plugin_that_cannot_describe_itself_is_refused() {
+    for (description, code) in [("", "plugin_contract"), ("{}", "plugin_contract"), ("[1", "plugin_contract")] {
+        assert_eq!(refused(&Guest { description, ..Guest::default() }.component()).await.code(), code, "{description:?}");
+    }
+    let endless = Guest { describe: "(loop $l (br $l)) i32.const 0", ..Guest::default() }.component();
+    let error = load(&endless, Limits { cpu: std::time::Duration::from_millis(50), ..Limits::default() }).await.err().unwrap();
+    assert_eq!(error.code(), "plugin_deadline");
+}

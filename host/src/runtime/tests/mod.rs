@@ -1,0 +1,5 @@
+//! Guests written as WebAssembly text, so that each breaks one rule and no other; and what becomes of them.
+
+mod calls;
+mod guest;
+mod loading;
