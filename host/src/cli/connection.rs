@@ -197,7 +197,11 @@ async fn test(verb: &Test, client: &Client, output: Output) -> Done {
         Format::Table => output.rows(FINDINGS, findings)?,
     }
     // Not the status: that stays what it was with --keep-status.
-    if answer.get("passed").and_then(Value::as_bool) == Some(true) { Ok(()) } else { Err(Failure::Unsuccessful(format!("{} did not pass its test", verb.connection))) }
+    if answer.get("passed").and_then(Value::as_bool) == Some(true) {
+        Ok(())
+    } else {
+        Err(Failure::Unsuccessful(format!("{} did not pass its test", verb.connection)))
+    }
 }
 
 fn setup(answer: &Value, output: Output) -> Done {

@@ -1,6 +1,6 @@
 //! The command line: verbs, each in its file, as a client of the gateway's own HTTP API (the store admits one process).
 //!
-//! A verb never reads the data folder and never prints a secret it did not just make.
+//! Only `serve` and `config` run in this process. A verb never reads the data folder and never prints a secret it did not just make.
 
 mod client;
 mod connection;
@@ -11,6 +11,7 @@ mod object;
 mod output;
 mod plugin;
 mod progress;
+mod serve;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -53,6 +54,17 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Run the gateway.
+    Serve(serve::Serve),
+    /// Print the configuration that is in force, secrets hidden.
+    Config(serve::ShowConfig),
+    #[command(flatten)]
+    Api(ApiVerb),
+}
+
+/// The verbs that call a gateway.
+#[derive(Subcommand)]
+enum ApiVerb {
     /// Create, look at, change and test connections.
     #[command(subcommand)]
     Connection(connection::Verb),
@@ -95,22 +107,28 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: Output) -> Done {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::local("cannot start", &error))?;
-    let client = Client::new(&cli.global.url, cli.global.token)?;
-    runtime.block_on(call(cli.verb, &client, output))
+    match cli.verb {
+        Verb::Serve(verb) => verb.run(),
+        Verb::Config(verb) => verb.run(output),
+        Verb::Api(verb) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::local("cannot start", &error))?;
+            let client = Client::new(&cli.global.url, cli.global.token)?;
+            runtime.block_on(call(verb, &client, output))
+        }
+    }
 }
 
-async fn call(verb: Verb, client: &Client, output: Output) -> Done {
+async fn call(verb: ApiVerb, client: &Client, output: Output) -> Done {
     match verb {
-        Verb::Connection(verb) => verb.run(client, output).await,
-        Verb::Ingest(verb) => verb.run(client, output).await,
-        Verb::Job(verb) => verb.run(client, output).await,
-        Verb::Asset(verb) => verb.run(client, output).await,
-        Verb::Cat(verb) => verb.run(client).await,
-        Verb::Ls(verb) => verb.run(client, output).await,
-        Verb::Plan(verb) => verb.run(client, output).await,
-        Verb::Token(verb) => verb.run(client, output).await,
-        Verb::Plugin(verb) => verb.run(client, output).await,
-        Verb::Version => version::run(client, output).await,
+        ApiVerb::Connection(verb) => verb.run(client, output).await,
+        ApiVerb::Ingest(verb) => verb.run(client, output).await,
+        ApiVerb::Job(verb) => verb.run(client, output).await,
+        ApiVerb::Asset(verb) => verb.run(client, output).await,
+        ApiVerb::Cat(verb) => verb.run(client).await,
+        ApiVerb::Ls(verb) => verb.run(client, output).await,
+        ApiVerb::Plan(verb) => verb.run(client, output).await,
+        ApiVerb::Token(verb) => verb.run(client, output).await,
+        ApiVerb::Plugin(verb) => verb.run(client, output).await,
+        ApiVerb::Version => version::run(client, output).await,
     }
 }
