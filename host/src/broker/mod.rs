@@ -102,7 +102,7 @@ impl Broker {
         }
     }
 
-    /// ListObjectsV2 with delimiter '/'. Entries' and prefixes' paths are `s3://bucket/key`. `limit`: 1 to 1000.
+    /// ListObjectsV2 with delimiter '/'. Entries' paths are `s3://bucket/key`; prefixes are key prefixes, to be asked for next. `limit`: 1 to 1000.
     pub async fn list(&self, permit: Permit, cursor: Option<&str>, limit: u32) -> Result<Page> {
         let (bucket, prefix) = bucket(&permit)?;
         self.lists.list(permit.grant(), permit.credential(), &self.s3.places, bucket, prefix, cursor, limit).await

@@ -14,6 +14,8 @@ const KEPT: usize = 10_000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub region: Region,
+    /// The region's; kept because finding it costs more than the rest of a request's checks.
+    pub partition: &'static str,
     pub https: bool,
     pub host: String,
     pub port: u16,
@@ -87,7 +89,7 @@ impl Places {
         let in_path = self.path_style || !is_name || bucket.as_str().contains('.');
         let (host, base) = if in_path { (base_host, format!("/{bucket}/")) } else { (format!("{bucket}.{base_host}"), "/".to_owned()) };
         let authority = if port == if https { 443 } else { 80 } { host.clone() } else { format!("{host}:{port}") };
-        Place { region, https, host, port, authority, base }
+        Place { partition: region.partition(), region, https, host, port, authority, base }
     }
 }
 

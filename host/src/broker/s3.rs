@@ -10,7 +10,7 @@ use super::place::{Place, Places};
 use super::sigv4::{ToSign, push_path, push_query_value};
 use super::{Object, Read, answer, s3_error};
 use crate::fetch::{Fetcher, Outbound};
-use crate::model::{Clock, ConnectionId, Credential, Error, Region, Result, S3Object, Timestamp};
+use crate::model::{Clock, ConnectionId, Credential, Error, Result, S3Object, Timestamp};
 use crate::policy::Grant;
 
 pub(super) struct S3 {
@@ -26,7 +26,7 @@ impl S3 {
         let (mut moved, mut renewed) = (false, false);
         loop {
             let session = self.leases.session(grant, credential).await?;
-            check_partition(credential, &place.region)?;
+            check_partition(credential, place.partition)?;
             let request = request(grant.connection.id, &place, object, read, session.as_deref(), (self.clock)())?;
             let inbound = match answer::object(self.fetcher.send(request).await?, read)? {
                 Ok(found) => return authentic(found),
@@ -50,11 +50,11 @@ impl S3 {
 }
 
 /// S21: a role of one partition opens nothing in another.
-pub(super) fn check_partition(credential: &Credential, region: &Region) -> Result<()> {
+pub(super) fn check_partition(credential: &Credential, partition: &str) -> Result<()> {
     match credential {
-        Credential::AwsAssumeRole(role) if role.role_arn.partition() != region.partition() => Err(Error::rejected(
+        Credential::AwsAssumeRole(role) if role.role_arn.partition() != partition => Err(Error::rejected(
             "partition_mismatch",
-            format!("the role is in AWS partition '{}', the bucket's region {region} is in '{}'", role.role_arn.partition(), region.partition()),
+            format!("the role is in AWS partition '{}', the bucket's region in '{partition}'", role.role_arn.partition()),
         )),
         _ => Ok(()),
     }

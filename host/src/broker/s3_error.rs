@@ -24,8 +24,8 @@ pub(super) struct Refusal {
 pub(super) async fn read(inbound: Inbound, now: Timestamp) -> Refusal {
     // A body that is too long, broken off or no XML leaves the status to say what it can.
     let body = inbound.body.bytes(LONGEST).await;
-    let code = body.ok().and_then(|body| code(&body));
-    let region = inbound.headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).and_then(|name| Region::new(name).ok());
+    let (code, named) = body.map_or((None, None), |body| parse(&body));
+    let region = header_region(&inbound.headers).or(named);
     Refusal { status: inbound.status.as_u16(), code, region, headers: inbound.headers, now }
 }
 
@@ -95,42 +95,58 @@ impl Refusal {
     }
 }
 
-/// The text of `<Error><Code>`, if it looks like a code. No entity is expanded, nothing nested deeper is read.
-fn code(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(body).ok()?;
+/// `<Error><Code>` and `<Error><Region>`. No entity is expanded, nothing nested deeper is read, nothing after the first doubt.
+fn parse(body: &[u8]) -> (Option<String>, Option<Region>) {
+    let (mut code, mut region) = (None, None);
+    let Ok(text) = std::str::from_utf8(body) else { return (None, None) };
     let mut reader = Reader::from_str(text);
-    let (mut depth, mut inside) = (0_u32, false);
+    let (mut depth, mut inside) = (0_u32, Field::Other);
     loop {
-        match reader.read_event().ok()? {
-            Event::Start(tag) => {
+        match reader.read_event() {
+            Ok(Event::Start(tag)) => {
                 depth += 1;
-                match (depth, tag.local_name().as_ref()) {
-                    (1, b"Error") => {}
-                    (1, _) => return None,
-                    (2, b"Code") => inside = true,
-                    _ => inside = false,
-                }
+                inside = match (depth, tag.local_name().as_ref()) {
+                    (1, b"Error") => Field::Other,
+                    (1, _) => return (None, None),
+                    (2, b"Code") => Field::Code,
+                    (2, b"Region") => Field::Region,
+                    _ => Field::Other,
+                };
             }
-            Event::Text(text) if inside => {
-                let code: &[u8] = &text;
-                let sound = (1..=64).contains(&code.len()) && code.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
-                return if sound { std::str::from_utf8(code).ok().map(str::to_owned) } else { None };
-            }
-            Event::End(_) => {
+            Ok(Event::Text(text)) => match (&inside, std::str::from_utf8(&text)) {
+                (Field::Code, Ok(text)) => code = plain_code(text),
+                (Field::Region, Ok(text)) => region = Region::new(text).ok(),
+                _ => {}
+            },
+            Ok(Event::End(_)) => {
                 depth = depth.saturating_sub(1);
-                inside = false;
+                inside = Field::Other;
             }
-            Event::Eof => return None,
-            _ => {}
+            Ok(Event::Eof) | Err(_) => return (code, region),
+            Ok(_) => {}
         }
     }
 }
 
+enum Field {
+    Code,
+    Region,
+    Other,
+}
+
+/// A remote's word that looks like a code, and so may stand in a message.
+fn plain_code(text: &str) -> Option<String> {
+    let sound = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    sound.then(|| text.to_owned())
+}
+
+fn header_region(headers: &HeaderMap) -> Option<Region> {
+    headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).and_then(|name| Region::new(name).ok())
+}
+
 /// The same table for the SDK's answers (listing).
 pub(super) fn of_sdk(status: u16, code: Option<&str>, headers: HeaderMap, now: Timestamp) -> Refusal {
-    let region = headers.get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).and_then(|name| Region::new(name).ok());
-    let code = code.filter(|code| (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')).map(str::to_owned);
-    Refusal { status, code, region, headers, now }
+    Refusal { status, code: code.and_then(plain_code), region: header_region(&headers), headers, now }
 }
 
 #[cfg(test)]
@@ -221,10 +237,13 @@ mod tests {
             "<Error><Code>a\u{1b}[31m</Code></Error>",
             "{}",
         ] {
-            assert_eq!(code(text.as_bytes()), None, "{}", text.chars().take(60).collect::<String>());
+            assert_eq!(parse(text.as_bytes()), (None, None), "{}", text.chars().take(60).collect::<String>());
         }
-        assert_eq!(code(b"\xff\xfe"), None);
+        assert_eq!(parse(b"\xff\xfe"), (None, None));
         let real = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
-        assert_eq!(code(real.as_bytes()).as_deref(), Some("NoSuchKey"));
+        assert_eq!(parse(real.as_bytes()), (Some("NoSuchKey".to_owned()), None));
+        let elsewhere = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message><Region>eu-central-1</Region></Error>";
+        assert_eq!(parse(elsewhere.as_bytes()), (Some("AuthorizationHeaderMalformed".to_owned()), Region::new("eu-central-1").ok()));
+        assert_eq!(parse(elsewhere.replace("eu-central-1", "evil.example/").as_bytes()).1, None);
     }
 }
