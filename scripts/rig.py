@@ -20,7 +20,8 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
-BIN = TARGET / "release"
+# `make` builds for release; another folder serves to try these scripts with a debug build.
+BIN = pathlib.Path(os.environ.get("PORTCULLIS_BIN_DIR") or TARGET / "release")
 
 PLATFORM_ACCOUNT = "999988887777"
 PLATFORM_ROLE = f"arn:aws:iam::{PLATFORM_ACCOUNT}:role/portcullis"

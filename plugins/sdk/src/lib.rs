@@ -27,6 +27,11 @@ pub use connector::{Capability, Connector};
 pub use describe::describe;
 pub use settings::Secret;
 
+/// The plugin in the README is compiled as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 /// For [`export!`] alone.
 #[doc(hidden)]
 pub mod exported {
