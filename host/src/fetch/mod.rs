@@ -1,14 +1,36 @@
 //! Outbound HTTP: resolve, judge the resolved address, connect, stream. It never follows a redirect, never uses a proxy, never decompresses.
+//!
+//! A request is driven by the task that asked for it: no task and no channel of ours stands between the socket and the body.
+
+mod body;
+mod dial;
+mod exchange;
+mod pool;
+mod resolve;
+mod stream;
+mod tls;
+mod wire;
 
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
+
+pub use body::Body;
+pub use resolve::Lookup;
+pub use wire::authority;
 
 use crate::model::{ConnectionId, Error, Result};
 use crate::policy::AddressPolicy;
+use exchange::Link;
+use pool::{Key, Pool};
+use resolve::Resolver;
+
+/// A token endpoint's answer is a small JSON document.
+const MAX_FORM_ANSWER: usize = 64 << 10;
 
 #[derive(Clone, Debug)]
 pub struct FetchConfig {
@@ -21,12 +43,16 @@ pub struct FetchConfig {
 #[derive(Clone, Debug)]
 pub struct Limits {
     pub resolve: Duration,
+    /// For TCP, and again for TLS.
     pub connect: Duration,
+    /// From sending the request to the end of the answer's headers.
     pub head: Duration,
-    /// A body slower than `min_rate` bytes a second over this long is given up.
+    /// A body slower than `min_rate` bytes a second over this long is given up. A slow reader on our side does not count.
     pub slow_window: Duration,
     pub min_rate: u64,
+    /// Sockets kept open for later requests, over all connections, and how long.
     pub idle_connections: usize,
+    pub idle_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -38,6 +64,7 @@ impl Default for Limits {
             slow_window: Duration::from_secs(30),
             min_rate: 1024,
             idle_connections: 256,
+            idle_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -63,50 +90,99 @@ pub struct Inbound {
     pub body: Body,
 }
 
-/// A streaming body; ends with an error when the remote sent less than it promised (`truncated`) or was too slow (`too_slow`).
-pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error> + Send>>);
-
-impl Body {
-    pub fn new(body: impl http_body::Body<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self(Box::pin(body))
-    }
-    /// The whole body, if it is at most `limit` bytes; `LimitExceeded` (`response_too_large`) otherwise.
-    pub async fn bytes(self, _limit: usize) -> Result<Bytes> {
-        todo!()
-    }
+pub struct Fetcher {
+    limits: Limits,
+    resolver: Resolver,
+    tls: tls::Tls,
+    pool: Arc<Pool>,
 }
-
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = Error;
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Error>>> {
-        self.0.as_mut().poll_frame(context)
-    }
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.0.size_hint()
-    }
-}
-
-pub struct Fetcher;
 
 impl Fetcher {
-    pub fn new(_config: FetchConfig) -> Result<Self> {
-        todo!()
+    pub fn new(config: FetchConfig) -> Result<Self> {
+        Self::with_lookup(config, resolve::system())
     }
+
+    /// With another way to turn names into addresses. What it answers is judged like what the system answers.
+    pub fn with_lookup(config: FetchConfig, lookup: Lookup) -> Result<Self> {
+        let FetchConfig { addresses, extra_ca, limits } = config;
+        Ok(Self {
+            resolver: Resolver::new(addresses, lookup, limits.resolve),
+            tls: tls::Tls::new(&extra_ca)?,
+            pool: Arc::new(Pool::new(limits.idle_connections, limits.idle_timeout)),
+            limits,
+        })
+    }
+
     /// Sends one request and returns the answer's head and streaming body, whatever the status.
-    pub async fn send(&self, _request: Outbound) -> Result<Inbound> {
-        todo!()
+    ///
+    /// Errors: `Denied` (`address_not_allowed`); `Unavailable` (`upstream_dns`, `upstream_connect`, `upstream_tls`,
+    /// `upstream_timeout`); `Rejected` (`upstream_tls` for a certificate, `upstream_protocol`).
+    pub async fn send(&self, request: Outbound) -> Result<Inbound> {
+        let (key, message) = wire::encode(request)?;
+        if let Some(mut link) = self.pool.take(&key) {
+            match self.head(&mut link, &key, message.clone()).await {
+                Ok(answer) => return Ok(self.inbound(key, link, answer)),
+                // The remote closed the socket while it lay idle: nobody has answered, and a read may be asked for again.
+                Err(exchange::Failure::Unanswered(_)) if matches!(*message.method(), Method::GET | Method::HEAD) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        let mut link = self.connect(&key).await?;
+        let answer = self.head(&mut link, &key, message).await?;
+        Ok(self.inbound(key, link, answer))
     }
-    /// POST of a form to a token endpoint (reqwest); an answer of at most 64 KiB. The address is judged like any other.
-    pub async fn post_form(&self, _url: &url::Url, _headers: HeaderMap, _form: &[(&str, &str)]) -> Result<(StatusCode, Bytes)> {
-        todo!()
+
+    /// POST of a form to a token endpoint; an answer of at most 64 KiB. The address is judged like any other, and the
+    /// socket is used once.
+    pub async fn post_form(&self, url: &url::Url, headers: HeaderMap, form: &[(&str, &str)]) -> Result<(StatusCode, Bytes)> {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = Outbound {
+            connection: ConnectionId(uuid::Uuid::nil()),
+            method: Method::POST,
+            https: url.scheme() == "https",
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            path_and_query: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
+            headers,
+        };
+        let (key, mut message) = wire::encode(request)?;
+        message.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        message.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        *message.body_mut() = Full::from(form);
+        let mut link = self.connect(&key).await?;
+        let answer = self.head(&mut link, &key, message).await?;
+        let Inbound { status, body, .. } = self.inbound(key, link, answer);
+        Ok((status, body.bytes(MAX_FORM_ANSWER).await?))
     }
-    /// The TLS configuration (trusted roots and `extra_ca`), for the AWS clients.
+
+    /// The PEM files of `extra_ca`, for the AWS clients.
     #[must_use]
     pub fn extra_ca_pem(&self) -> &[Vec<u8>] {
-        todo!()
+        self.tls.extra_ca_pem()
+    }
+
+    async fn connect(&self, key: &Key) -> Result<Box<Link>> {
+        let addresses = self.resolver.resolve(key.https, &key.host, key.port).await?;
+        let tcp = dial::tcp(&key.host, &addresses, self.limits.connect).await?;
+        let stream = if key.https { self.tls.handshake(&key.host, tcp, self.limits.connect).await? } else { stream::Stream::Plain(tcp) };
+        Link::open(stream).await
+    }
+
+    async fn head(&self, link: &mut Link, key: &Key, message: Request<Full<Bytes>>) -> Result<http::Response<hyper::body::Incoming>, exchange::Failure> {
+        match tokio::time::timeout(self.limits.head, link.request(message, &key.host)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                Err(exchange::Failure::Final(Error::unavailable("upstream_timeout", format!("{} did not answer within {:?}", key.host, self.limits.head))))
+            }
+        }
+    }
+
+    fn inbound(&self, key: Key, link: Box<Link>, answer: http::Response<hyper::body::Incoming>) -> Inbound {
+        let (head, incoming) = answer.into_parts();
+        let body = exchange::Streaming::new(incoming, link, key, Arc::clone(&self.pool), &self.limits);
+        Inbound { status: head.status, headers: head.headers, body: Body::new(body) }
     }
 }
+
+#[cfg(test)]
+mod tests;
