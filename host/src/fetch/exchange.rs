@@ -21,8 +21,8 @@ use crate::model::{Error, Result};
 
 const MAX_HEADERS: usize = 100;
 const MAX_HEAD: usize = 64 << 10;
-/// A fast reader is given this much at once.
-const MAX_BUFFER: usize = 256 << 10;
+/// A fast reader is given up to about twice this at once: hyper reads into all the room that its buffer happens to have.
+const MAX_BUFFER: usize = 128 << 10;
 /// A reader that comes back for more within this time keeps up.
 const PROMPT: Duration = Duration::from_millis(10);
 
@@ -40,10 +40,10 @@ pub(super) enum Failure {
     Final(Error),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Unanswered(error) | Failure::Final(error) => error,
+impl Failure {
+    pub(super) fn error(self) -> Error {
+        match self {
+            Self::Unanswered(error) | Self::Final(error) => error,
         }
     }
 }

@@ -124,11 +124,11 @@ impl Fetcher {
                 Ok(answer) => return Ok(self.inbound(key, link, answer)),
                 // The remote closed the socket while it lay idle: nobody has answered, and a read may be asked for again.
                 Err(exchange::Failure::Unanswered(_)) if matches!(*message.method(), Method::GET | Method::HEAD) => {}
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(failure.error()),
             }
         }
         let mut link = self.connect(&key).await?;
-        let answer = self.head(&mut link, &key, message).await?;
+        let answer = self.head(&mut link, &key, message).await.map_err(exchange::Failure::error)?;
         Ok(self.inbound(key, link, answer))
     }
 
@@ -150,7 +150,7 @@ impl Fetcher {
         message.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         *message.body_mut() = Full::from(form);
         let mut link = self.connect(&key).await?;
-        let answer = self.head(&mut link, &key, message).await?;
+        let answer = self.head(&mut link, &key, message).await.map_err(exchange::Failure::error)?;
         let Inbound { status, body, .. } = self.inbound(key, link, answer);
         Ok((status, body.bytes(MAX_FORM_ANSWER).await?))
     }

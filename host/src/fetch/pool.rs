@@ -59,6 +59,11 @@ impl Pool {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
     /// Keeps a socket, or closes it where there are enough.
     pub(super) fn put(&self, key: Key, link: Box<Link>) {
         let now = Instant::now();

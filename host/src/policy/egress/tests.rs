@@ -206,7 +206,7 @@ fn e01_plain_http_has_a_rule_only_where_the_operator_allows_it() {
 }
 
 #[test]
-fn c40_every_wrong_setting_is_named() {
+fn every_wrong_setting_is_named() {
     let fields = expand("https://{settings.hostname}", &json!({"hostname": "a b"})).expect_err("wrong").len();
     let both = Egress::expand(
         &["https://{settings.hostname}".to_owned(), "s3://{settings.bucket_name}".to_owned(), "https://{settings.hostname}/x".to_owned()],
