@@ -70,7 +70,7 @@ impl Signer {
             .map(|token| {
                 let mut value = HeaderValue::from_str(token).map_err(|_| Error::unavailable("sts_bad_answer", "the session token is not text"))?;
                 value.set_sensitive(true);
-                Ok(value)
+                Ok::<_, Error>(value)
             })
             .transpose()?;
         Ok(Self { access_key_id, secret_access_key, session_token, derived: RwLock::new(Vec::new()) })
