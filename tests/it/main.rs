@@ -1,1 +1,4 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
+
+mod doubles;
+mod strict;

@@ -1,7 +1,6 @@
 //! Whether a principal may: identity, session and resource policies joined as IAM's "Policy evaluation logic" says.
 
 use super::policy::{Named, Policy, Request};
-use super::principal::Principal;
 
 /// What is attached to the one who asks.
 #[derive(Clone, Copy, Default)]
@@ -17,7 +16,7 @@ pub fn allowed(request: &Request<'_>, attached: Attached<'_>, resource: Option<&
         return false;
     }
     let named = resource.and_then(|policy| policy.allows(request));
-    let identity = matches!(request.principal, Principal::Root { .. }) || attached.identity.is_some_and(|policy| policy.allows(request).is_some());
+    let identity = attached.identity.is_some_and(|policy| policy.allows(request).is_some());
     // A session policy limits what the role may, and what a resource gives to the role; not what it gives to the session itself.
     let session = attached.session.is_none_or(|policy| policy.allows(request).is_some());
     match request.principal.account() {
@@ -75,8 +74,6 @@ mod tests {
             ("over accounts: both, but the session may not", &role, allow(), elsewhere(), to(r, "Allow"), OTHER, false),
             ("nobody in particular, and no policy", &Principal::Anonymous, None, None, None, OWN, false),
             ("nobody in particular, and everyone may", &Principal::Anonymous, None, None, to(json!("*"), "Allow"), OWN, true),
-            ("the account's root in its own account", &Principal::Root { account: OWN.into() }, None, None, None, OWN, true),
-            ("the account's root elsewhere", &Principal::Root { account: OWN.into() }, None, None, None, OTHER, false),
         ] {
             assert_eq!(verdict(principal, identity, session, resource, account), expected, "{sentence}");
         }

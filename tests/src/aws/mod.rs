@@ -31,6 +31,7 @@ pub use fault::{Fault, Service};
 pub use fixture::{Fixture, Keys};
 pub use journal::Entry;
 use server::Shared;
+pub use sigv4::sha256_hex;
 use world::Content;
 
 /// Runs until it is dropped.
@@ -63,6 +64,11 @@ impl AwsDouble {
     /// Adds to what is there. Panics on a document that AWS would not save: a fixture is part of its test.
     pub fn load(&self, fixture: &Fixture) {
         self.shared.world().load(fixture).unwrap_or_else(|problem| panic!("the fixture: {problem}"));
+    }
+
+    /// Puts a fixture in the place of what is there; open sessions and made-up keys stay.
+    pub fn replace(&self, fixture: &Fixture) -> Result<(), String> {
+        self.shared.world().replace(fixture)
     }
 
     #[must_use]

@@ -3,9 +3,6 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     Anonymous,
-    Root {
-        account: String,
-    },
     User {
         account: String,
         name: String,
@@ -23,7 +20,7 @@ impl Principal {
     pub fn account(&self) -> Option<&String> {
         match self {
             Self::Anonymous => None,
-            Self::Root { account } | Self::User { account, .. } | Self::Session { account, .. } => Some(account),
+            Self::User { account, .. } | Self::Session { account, .. } => Some(account),
         }
     }
 
@@ -41,7 +38,6 @@ impl Principal {
     pub fn policy_arn(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
-            Self::Root { account } => format!("arn:aws:iam::{account}:root"),
             Self::User { account, name } => format!("arn:aws:iam::{account}:user/{name}"),
             Self::Session { account, role, .. } => format!("arn:aws:iam::{account}:role/{role}"),
         }
@@ -52,7 +48,6 @@ impl Principal {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Anonymous => "Anonymous",
-            Self::Root { .. } => "Account",
             Self::User { .. } => "User",
             Self::Session { .. } => "AssumedRole",
         }

@@ -122,6 +122,18 @@ impl World {
         Ok(())
     }
 
+    /// All of it or, if the fixture is wrong, none.
+    pub fn replace(&mut self, fixture: &Fixture) -> Result<(), String> {
+        let mut next = Self::default();
+        next.load(fixture)?;
+        let mut users = std::mem::take(&mut self.users);
+        users.extend(next.users);
+        next.users = users;
+        next.sessions = std::mem::take(&mut self.sessions);
+        *self = next;
+        Ok(())
+    }
+
     pub fn put(&mut self, bucket: &str, key: &str, content: Content, content_type: Option<&str>) -> Result<(), String> {
         if key.is_empty() || key.len() > 1024 {
             return Err("a key has 1 to 1024 bytes".into());

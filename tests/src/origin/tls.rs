@@ -1,0 +1,52 @@
+//! The origin's certificate and the authority that signs it, made anew at each start.
+
+use std::io;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::ServerConfig;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// Which certificate it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// For `localhost`, `127.0.0.1` and `*.origin.test`, by its own authority.
+    Good,
+    Expired,
+    /// For another name.
+    WrongName,
+    /// By an authority that is not the one in `ca`.
+    Stranger,
+}
+
+/// The acceptor and the authority's certificate in PEM.
+pub fn acceptor(kind: Certificate) -> io::Result<(TlsAcceptor, String)> {
+    let fail = io::Error::other::<rcgen::Error>;
+    let (ca_params, ca_key) = authority()?;
+    let pem = ca_params.self_signed(&ca_key).map_err(fail)?.pem();
+    let (ca_params, ca_key) = if kind == Certificate::Stranger { authority()? } else { (ca_params, ca_key) };
+    let names: &[&str] = if kind == Certificate::WrongName { &["elsewhere.test"] } else { &["localhost", "127.0.0.1", "*.origin.test"] };
+    let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).map_err(fail)?;
+    if kind == Certificate::Expired {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let key = KeyPair::generate().map_err(fail)?;
+    let certificate = params.signed_by(&key, &Issuer::from_params(&ca_params, &ca_key)).map_err(fail)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        .map_err(io::Error::other)?;
+    Ok((TlsAcceptor::from(Arc::new(config)), pem))
+}
+
+fn authority() -> io::Result<(CertificateParams, KeyPair)> {
+    let mut params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
+    params.distinguished_name.push(DnType::CommonName, "the authority of the test origin");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    Ok((params, KeyPair::generate().map_err(io::Error::other)?))
+}
