@@ -1,4 +1,5 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
 mod doubles;
+mod plugins;
 mod strict;
