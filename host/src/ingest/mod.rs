@@ -1,5 +1,19 @@
 //! Ingestion: durable jobs. Accepted means on disk; a restart goes on where it was; each asset ends in exactly one state.
 
+mod engine;
+mod item;
+mod records;
+mod run;
+mod sink;
+mod source;
+mod state;
+mod submit;
+mod turns;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,14 +24,28 @@ use crate::fetch::Body;
 use crate::model::{Asset, AssetId, AssetState, Clock, DatasetId, Item, Job, JobId, JobState, Metadata, ObjectMeta, OrgId, Random, Result, SourcePath, Stored};
 use crate::store::Store;
 
-/// Where assets are written. `put` returns after the bytes are durable; the same bytes twice are stored once.
+use engine::Engine;
+use source::Remote;
+
+pub use sink::LocalSink;
+
+/// Assets of one submission (SPEC C29).
+pub const MAX_ASSETS: usize = 10_000;
+
+/// Where assets are written. The same bytes twice are stored once.
 #[async_trait]
 pub trait Sink: Send + Sync + 'static {
+    /// Writes the bytes and the asset's record; returns after both are durable.
     async fn put(&self, asset: &AssetPlace, meta: &ObjectMeta, body: Body) -> Result<Stored>;
+    /// Whether it still has the bytes of an earlier `put` for this organization.
+    async fn holds(&self, org: &OrgId, stored: &Stored) -> bool;
+    /// Writes the asset's record alone, for bytes that it holds.
+    async fn record(&self, asset: &AssetPlace, stored: &Stored) -> Result<()>;
     /// For `/readyz`.
     async fn ready(&self) -> Result<()>;
 }
 
+#[derive(Clone, Debug)]
 pub struct AssetPlace {
     pub org: OrgId,
     pub dataset: DatasetId,
@@ -32,44 +60,26 @@ pub struct IngestConfig {
     pub concurrency: usize,
     /// Unfinished jobs an organization may have.
     pub max_jobs: usize,
+    /// How often an item is tried when its failure is temporary.
     pub max_attempts: u32,
     pub max_object_bytes: u64,
 }
 
 impl Default for IngestConfig {
     fn default() -> Self {
-        Self { concurrency: 32, max_jobs: 1000, max_attempts: 5, max_object_bytes: 5 << 40 }
-    }
-}
-
-/// A folder: content-addressed blobs and a record for each asset.
-pub struct LocalSink;
-
-impl LocalSink {
-    /// Makes the folder if it is absent.
-    pub async fn open(_folder: std::path::PathBuf) -> Result<Self> {
-        todo!()
-    }
-}
-
-#[async_trait]
-impl Sink for LocalSink {
-    async fn put(&self, _asset: &AssetPlace, _meta: &ObjectMeta, _body: Body) -> Result<Stored> {
-        todo!()
-    }
-    async fn ready(&self) -> Result<()> {
-        todo!()
+        Self { concurrency: 32, max_jobs: 1000, max_attempts: 3, max_object_bytes: 5 << 40 }
     }
 }
 
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// Made by the caller: the same request, sent twice, names the same job. An id that is taken is `Conflict` (`job_exists`).
+    /// Made by the caller: the same request, sent twice, names the same job (SPEC C40).
     pub id: JobId,
     pub dataset: DatasetId,
     /// Name or id.
     pub connection: String,
-    /// 1 to 10,000.
+    /// 1 to 10,000. A source path that is named again is one asset, fetched once: its metadata are merged (the later value wins),
+    /// and each of its items ends as the first one does.
     pub assets: Vec<(SourcePath, Metadata)>,
 }
 
@@ -82,33 +92,43 @@ pub struct Parts {
     pub random: Random,
 }
 
-pub struct Ingest;
+pub struct Ingest(Arc<Engine<Remote>>);
 
 impl Ingest {
     /// Finds unfinished jobs and goes on with them.
-    pub async fn start(_parts: Parts, _config: IngestConfig) -> Result<Arc<Self>> {
-        todo!()
+    pub async fn start(parts: Parts, config: IngestConfig) -> Result<Arc<Self>> {
+        let source = Remote { connections: parts.connections, broker: parts.broker };
+        Ok(Arc::new(Self(Engine::start(source, parts.store, parts.sink, parts.clock, parts.random, config).await?)))
     }
-    /// On disk when it returns.
-    pub async fn submit(&self, _org: &OrgId, _submission: Submission) -> Result<Job> {
-        todo!()
+
+    /// On disk when it returns. Errors: field errors below `/assets` and for the metadata; `too_many_assets`, `too_many_jobs`,
+    /// `job_exists` (the id is taken), and whatever says that the connection cannot be used.
+    pub async fn submit(&self, org: &OrgId, submission: Submission) -> Result<Job> {
+        self.0.submit(org, submission).await
     }
-    pub async fn job(&self, _org: &OrgId, _id: JobId) -> Result<Job> {
-        todo!()
+
+    /// `NotFound` (`job_not_found`), also for another organization's.
+    pub async fn job(&self, org: &OrgId, id: JobId) -> Result<Job> {
+        Ok(self.0.records.job(org, id).await?.value)
     }
-    /// Newest first.
-    pub async fn jobs(&self, _org: &OrgId, _state: Option<JobState>, _after: Option<&str>, _limit: usize) -> Result<(Vec<Job>, Option<String>)> {
-        todo!()
+
+    /// Newest first, and where to go on. A page with a filter may be short, or empty, and still not be the last.
+    pub async fn jobs(&self, org: &OrgId, state: Option<JobState>, after: Option<&str>, limit: usize) -> Result<(Vec<Job>, Option<String>)> {
+        self.0.records.jobs(org, state, after, limit).await
     }
+
     /// In the order they were sent in. `after`: the index of the last one seen.
-    pub async fn items(&self, _org: &OrgId, _job: JobId, _state: Option<AssetState>, _after: Option<u32>, _limit: usize) -> Result<Vec<Item>> {
-        todo!()
+    pub async fn items(&self, org: &OrgId, job: JobId, state: Option<AssetState>, after: Option<u32>, limit: usize) -> Result<Vec<Item>> {
+        self.0.items(org, job, state, after, limit).await
     }
-    pub async fn asset(&self, _org: &OrgId, _id: AssetId) -> Result<Asset> {
-        todo!()
+
+    /// An asset is known once an item of it has ended. `NotFound` (`asset_not_found`), also for another organization's.
+    pub async fn asset(&self, org: &OrgId, id: AssetId) -> Result<Asset> {
+        self.0.records.known_asset(org, id).await
     }
-    /// Stops taking work, waits for what is in flight, writes down what was done.
+
+    /// Stops taking work, waits up to 30 seconds for what is in flight, writes down what was done.
     pub async fn stop(&self) {
-        todo!()
+        self.0.stop().await;
     }
 }

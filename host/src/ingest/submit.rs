@@ -1,0 +1,65 @@
+//! Taking a job in: all of it on disk, or none of it.
+
+use std::sync::Arc;
+
+use super::engine::{Engine, Place};
+use super::records::ItemRecord;
+use super::source::Source;
+use super::{Submission, validate};
+use crate::model::{AssetState, Error, Item, Job, JobState, OrgId, Result};
+
+impl<S: Source> Engine<S> {
+    pub(super) async fn submit(self: &Arc<Self>, org: &OrgId, submission: Submission) -> Result<Job> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::unavailable("shutting_down", "the gateway is shutting down").with_retry_after(10));
+        }
+        let accepted = validate::check(org, &submission)?;
+        let (connection, connection_revision) = self.source.resolve(org, &submission.connection).await?;
+        let place = self.place(org, self.config.max_jobs)?;
+        let now = (self.clock)();
+        let id = submission.id;
+        let job = Job {
+            id,
+            org: org.clone(),
+            dataset: submission.dataset,
+            connection,
+            connection_revision,
+            state: JobState::Pending,
+            total: u32::try_from(accepted.len()).unwrap_or(u32::MAX),
+            processed: 0,
+            errored: 0,
+            bytes: 0,
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            error: None,
+        };
+        let items = accepted.into_iter().zip(0..).map(|(accepted, index)| ItemRecord {
+            item: Item {
+                job: id,
+                index,
+                asset: accepted.asset,
+                source_path: accepted.source_path,
+                metadata: accepted.metadata,
+                state: AssetState::Pending,
+                attempts: 0,
+                error: None,
+                stored: None,
+                updated_at: now,
+            },
+            same_as: accepted.same_as,
+        });
+        let items = items.collect();
+        // On a task of its own: a client that goes away while a job is written must not leave one that nobody works on.
+        let engine = Arc::clone(self);
+        let written = self.tasks.spawn(async move { engine.take_in(place, job, items).await });
+        written.await.map_err(|error| Error::internal("submission_failed", "the job could not be written").with_source(error))?
+    }
+
+    async fn take_in(self: &Arc<Self>, place: Place<S>, job: Job, items: Vec<ItemRecord>) -> Result<Job> {
+        self.records.create(&job, &items).await?;
+        tracing::info!(org = %job.org, job = %job.id, dataset = %job.dataset, assets = job.total, "job accepted");
+        self.enqueue(place, job.id);
+        Ok(job)
+    }
+}
