@@ -287,4 +287,4 @@ fn session_name(org: &OrgId) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -166,3 +166,6 @@ fn session(permit: &Permit) -> Result<()> {
 fn misused() -> Error {
     Error::internal("permit_misused", "a permission was used for something that it is not about")
 }
+
+#[cfg(test)]
+mod tests;

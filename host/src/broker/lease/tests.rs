@@ -15,8 +15,8 @@ const CUSTOMER: &str = "arn:aws:iam::123456789012:role/Reader";
 
 /// What was asked, as far as tests look at it.
 #[derive(Clone, Debug)]
-struct Asked {
-    chained: bool,
+pub(in crate::broker) struct Asked {
+    pub chained: bool,
     role: String,
     name: String,
     external_id: Option<String>,
@@ -27,9 +27,9 @@ struct Asked {
 }
 
 #[derive(Default)]
-struct FakeSts {
-    now: Arc<AtomicI64>,
-    asked: Mutex<Vec<Asked>>,
+pub(in crate::broker) struct FakeSts {
+    pub now: Arc<AtomicI64>,
+    pub asked: Mutex<Vec<Asked>>,
     down: AtomicBool,
     throttled: AtomicBool,
     /// The role may be assumed without an id / with any.
