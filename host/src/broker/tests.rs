@@ -14,7 +14,8 @@ use super::lease::tests::FakeSts;
 use super::*;
 use crate::fetch::{FetchConfig, Limits};
 use crate::model::{
-    AssumeRole, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, ExternalId, Kind, OAuth2, ObjectKey, OrgId, Piece, S3Object, Timestamp,
+    AssumeRole, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, ExternalId, HttpObject, Kind, OAuth2, ObjectKey, OrgId, Piece, S3Object,
+    Timestamp,
 };
 use crate::policy::{AddressPolicy, Egress, EgressRule, Grant, WebRequest};
 use crate::vault::Secret;
@@ -95,10 +96,10 @@ impl World {
         let role = RoleArn::new("arn:aws:iam::999999999999:role/Gateway").expect("an ARN");
         let leases = lease::Leases::new(sts.clone(), Some(role), region.clone(), clock.clone(), random);
         let endpoint = format!("http://127.0.0.1:{}", remote.port).parse().expect("a URL");
-        let places = place::Places::new(region, Some(&endpoint), true).expect("places");
+        let places = Arc::new(place::Places::new(region, Some(&endpoint), true).expect("places"));
         let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone());
         Self {
-            grant: grant(&vault),
+            grant: grant(&vault, remote.port),
             s3: s3::S3 { places, fetcher: fetcher.clone(), leases, clock: clock.clone() },
             web: web::Web { vault, fetcher, tokens, clock },
             sts,
@@ -109,8 +110,19 @@ impl World {
         let object = S3Object { bucket: BucketName::new("bkt").expect("a bucket"), key: ObjectKey::new(key).expect("a key"), region: None, version_id: None };
         self.s3.open(&self.grant, &role(), &object, &read).await
     }
+    fn permit(&self, remote: &Remote, credential: &Credential) -> (Permit, WebRequest) {
+        let object = HttpObject { url: format!("http://127.0.0.1:{}/a%20b//c?x=%0d%0a", remote.port), headers: Vec::new() };
+        let permit = self.grant.permit_http(Action::Read, &object, credential).expect("a permit");
+        let Resource::Web(request) = permit.resource().clone() else { panic!("a web request") };
+        (permit, request)
+    }
     async fn web(&self, remote: &Remote, credential: &Credential) -> Result<Object> {
-        self.web.open(&self.grant, credential, &request(remote), &Read::default()).await
+        let (permit, request) = self.permit(remote, credential);
+        self.web.open(&permit, &request, &Read::default()).await
+    }
+    async fn document(&self, remote: &Remote, credential: &Credential, limit: usize) -> Result<String> {
+        let (permit, request) = self.permit(remote, credential);
+        self.web.document(&permit, &request, limit).await
     }
     fn sessions_opened(&self) -> usize {
         self.sts.asked.lock().expect("unpoisoned").iter().filter(|asked| asked.chained).count()
@@ -122,11 +134,7 @@ fn role() -> Credential {
     Credential::AwsAssumeRole(AssumeRole { role_arn, duration_seconds: 3600, region: None })
 }
 
-fn request(remote: &Remote) -> WebRequest {
-    WebRequest { url: format!("http://127.0.0.1:{}/a%20b//c?x=%0d%0a", remote.port).parse().expect("a URL"), headers: Vec::new() }
-}
-
-fn grant(vault: &Vault) -> Arc<Grant> {
+fn grant(vault: &Vault, port: u16) -> Arc<Grant> {
     let (id, org) = (ConnectionId(uuid::Uuid::from_u128(7)), OrgId::new("acme").expect("an org"));
     let sealed = vault.seal(&org, id, "secret", 1, &Secret::new(CANARY.as_bytes().to_vec())).expect("sealed");
     let now = Timestamp::from_millis(0);
@@ -149,7 +157,10 @@ fn grant(vault: &Vault) -> Arc<Grant> {
         created_at: now,
         updated_at: now,
     };
-    let egress = Egress(vec![EgressRule::S3 { bucket: Some(BucketName::new("bkt").expect("a bucket")), prefix: String::new() }]);
+    let egress = Egress(vec![
+        EgressRule::S3 { bucket: Some(BucketName::new("bkt").expect("a bucket")), prefix: String::new() },
+        EgressRule::Web { plain_http: true, host: "127.0.0.1".to_owned(), port, path_prefix: String::new() },
+    ]);
     Arc::new(Grant { connection, egress, capabilities: BTreeSet::new() })
 }
 
@@ -311,9 +322,9 @@ async fn b01_m18_a_document_comes_back_without_the_secret() {
     let remote = Remote::scripted([answer(200, "", &echo), answer(200, "", "\u{e9}"), answer(200, "", &"x".repeat(101))]).await;
     let world = World::new(&remote);
     let basic = Credential::Basic { username: "al".to_owned(), password: "secret".to_owned() };
-    let text = world.web.document(&world.grant, &basic, &request(&remote), 1000).await.expect("a document");
+    let text = world.document(&remote, &basic, 1000).await.expect("a document");
     assert_eq!(text, "you sent [secret], [secret], [secret]");
-    assert_eq!(world.web.document(&world.grant, &basic, &request(&remote), 1000).await.expect("a document"), "\u{e9}");
-    let error = world.web.document(&world.grant, &basic, &request(&remote), 100).await.expect_err("too long");
+    assert_eq!(world.document(&remote, &basic, 1000).await.expect("a document"), "\u{e9}");
+    let error = world.document(&remote, &basic, 100).await.expect_err("too long");
     assert_eq!((error.kind(), error.code()), (Kind::LimitExceeded, "response_too_large"));
 }
