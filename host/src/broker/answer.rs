@@ -11,8 +11,6 @@ use crate::model::{ByteRange, Error, ObjectMeta, Result};
 
 /// Headers of the client that a remote may see.
 pub(super) fn request_headers(read: &Read, headers: &mut HeaderMap) -> Result<()> {
-    // Bytes are passed on as they are: no encoding that the client did not negotiate.
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(range) = read.range {
         headers.insert(header::RANGE, value("range", &range.to_string())?);
     }

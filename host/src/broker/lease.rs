@@ -93,17 +93,14 @@ impl Leases {
         Arc::new(Self { sts, role_arn, region, clock, random, slots: Slots::new(CONNECTIONS), calls: Semaphore::new(CALLS_AT_ONCE) })
     }
 
-    /// The session that `credential` describes. `None`: anonymous.
-    pub async fn session(self: &Arc<Self>, grant: &Arc<Grant>, credential: &Credential) -> Result<Option<Arc<Session>>> {
-        if *credential == Credential::Anonymous {
-            return Ok(None);
-        }
+    /// The session that `credential` describes: a look into a map, unless one has to be opened.
+    pub async fn session(self: &Arc<Self>, grant: &Arc<Grant>, credential: &Credential) -> Result<Arc<Session>> {
         let slot = self.slots.of_connection(&grant.connection, credential);
         let session = slot.get(&self.clock, || {
             let (leases, grant, credential) = (self.clone(), grant.clone(), credential.clone());
             async move { leases.open(&grant, &credential).await }
         });
-        session.await.map(Some)
+        session.await
     }
 
     /// Opens or reuses a session. One that is older than a few seconds is not reused: who asks wants to know whether the role can be assumed now.
@@ -287,4 +284,4 @@ fn session_name(org: &OrgId) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -25,25 +25,17 @@ const LONGEST_CURSOR: usize = 2048;
 
 pub(super) struct Lists {
     pub sdk: Sdk,
+    pub places: Arc<Places>,
     pub leases: Arc<Leases>,
     pub clock: Clock,
 }
 
 impl Lists {
-    pub async fn list(
-        &self,
-        grant: &Arc<Grant>,
-        credential: &Credential,
-        places: &Places,
-        bucket: &BucketName,
-        prefix: &str,
-        cursor: Option<&str>,
-        limit: u32,
-    ) -> Result<Page> {
+    pub async fn list(&self, grant: &Arc<Grant>, credential: &Credential, bucket: &BucketName, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
         if cursor.is_some_and(|cursor| cursor.is_empty() || cursor.len() > LONGEST_CURSOR) {
             return Err(invalid_cursor());
         }
-        let mut region = places.of(bucket, None).region.clone();
+        let mut region = self.places.of(bucket, None).region.clone();
         let mut moved = false;
         loop {
             let client = self.client(grant, credential, &region).await?;
@@ -62,7 +54,7 @@ impl Lists {
                     let (refusal, code) = self.refusal(error)?;
                     if !moved && let Some(other) = refusal.other_region(&region) {
                         moved = true;
-                        region = places.learn(bucket, other).region.clone();
+                        region = self.places.learn(bucket, other).region.clone();
                     } else if cursor.is_some() && code.as_deref() == Some("InvalidArgument") {
                         return Err(invalid_cursor());
                     } else {
@@ -74,8 +66,8 @@ impl Lists {
     }
 
     /// HeadBucket says it where listing is allowed (and mostly where not); GetBucketLocation is asked where it does not.
-    pub async fn bucket_region(&self, grant: &Arc<Grant>, credential: &Credential, places: &Places, bucket: &BucketName) -> Result<Region> {
-        let asked = places.of(bucket, None).region.clone();
+    pub async fn bucket_region(&self, grant: &Arc<Grant>, credential: &Credential, bucket: &BucketName) -> Result<Region> {
+        let asked = self.places.of(bucket, None).region.clone();
         let client = self.client(grant, credential, &asked).await?;
         let said = match client.head_bucket().bucket(bucket.as_str()).send().await {
             Ok(answer) => answer.bucket_region().and_then(|name| Region::new(name).ok()),
@@ -88,7 +80,7 @@ impl Lists {
                 Err(error) => return Err(self.refusal(error)?.0.into_error()),
             },
         };
-        places.learn(bucket, region.clone());
+        self.places.learn(bucket, region.clone());
         Ok(region)
     }
 
@@ -102,12 +94,9 @@ impl Lists {
             .timeout_config(Sdk::timeouts())
             .retry_config(Sdk::retries())
             .force_path_style(self.sdk.path_style)
-            .disable_s3_express_session_auth(true);
+            .disable_s3_express_session_auth(true)
+            .credentials_provider(session.signer.for_sdk());
         config.set_endpoint_url(self.sdk.endpoint_url.clone());
-        let config = match session {
-            Some(session) => config.credentials_provider(session.signer.for_sdk()),
-            None => config.allow_no_auth(),
-        };
         Ok(aws_sdk_s3::Client::from_conf(config.build()))
     }
 

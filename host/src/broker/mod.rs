@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::fetch::{Body, Fetcher};
 use crate::model::{BucketName, ByteRange, Clock, Credential, Error, ObjectMeta, Page, Random, Region, Result, RoleArn};
-use crate::policy::{Permit, Resource, S3Read};
+use crate::policy::{Action, Permit, Resource, S3Read};
 use crate::vault::Vault;
 
 pub struct BrokerConfig {
@@ -79,15 +79,15 @@ impl Broker {
     /// Reads the process's base AWS identity (environment, profile, instance role) lazily, on first use.
     pub fn new(config: BrokerConfig, vault: Arc<Vault>, fetcher: Arc<Fetcher>, clock: Clock, random: Random) -> Result<Self> {
         let endpoint_url = config.endpoint_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-        let places = place::Places::new(config.region.clone(), config.endpoint_url.as_ref(), config.path_style)?;
+        let places = Arc::new(place::Places::new(config.region.clone(), config.endpoint_url.as_ref(), config.path_style)?);
         let sdk = sdk::Sdk::new(fetcher.extra_ca_pem(), endpoint_url, config.path_style)?;
         let sts = Arc::new(sts::SdkSts::new(sdk.clone(), config.region.clone(), clock.clone()));
         let leases = lease::Leases::new(sts, config.role_arn, config.region, clock.clone(), random);
         let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone());
         Ok(Self {
-            s3: s3::S3 { places, fetcher: fetcher.clone(), leases: leases.clone(), clock: clock.clone() },
+            s3: s3::S3 { places: places.clone(), fetcher: fetcher.clone(), leases: leases.clone(), clock: clock.clone() },
             web: web::Web { vault, fetcher, tokens: tokens.clone(), clock: clock.clone() },
-            lists: list::Lists { sdk, leases: leases.clone(), clock },
+            lists: list::Lists { sdk, places, leases: leases.clone(), clock },
             leases,
             tokens,
         })
@@ -95,9 +95,12 @@ impl Broker {
 
     /// Reads or heads the permitted object (S3 or web).
     pub async fn open(&self, permit: Permit, read: Read) -> Result<Object> {
+        if !matches!((permit.action(), read.head), (Action::Read, _) | (Action::Head, true)) {
+            return Err(misused());
+        }
         match permit.resource() {
             Resource::S3(S3Read::Object(object)) => self.s3.open(permit.grant(), permit.credential(), object, &read).await,
-            Resource::Web(request) => self.web.open(permit.grant(), permit.credential(), request, &read).await,
+            Resource::Web(request) => self.web.open(&permit, request, &read).await,
             Resource::S3(S3Read::Bucket { .. }) | Resource::Session => Err(misused()),
         }
     }
@@ -105,7 +108,7 @@ impl Broker {
     /// ListObjectsV2 with delimiter '/'. Entries' paths are `s3://bucket/key`; prefixes are key prefixes, to be asked for next. `limit`: 1 to 1000.
     pub async fn list(&self, permit: Permit, cursor: Option<&str>, limit: u32) -> Result<Page> {
         let (bucket, prefix) = bucket(&permit)?;
-        self.lists.list(permit.grant(), permit.credential(), &self.s3.places, bucket, prefix, cursor, limit).await
+        self.lists.list(permit.grant(), permit.credential(), bucket, prefix, cursor, limit).await
     }
 
     /// Opens or reuses a session; seconds that it still lasts. One older than 10 s is opened anew, so that the answer is about now.
@@ -116,7 +119,7 @@ impl Broker {
 
     pub async fn caller_identity(&self, permit: Permit) -> Result<Identity> {
         session(&permit)?;
-        let session = self.leases.session(permit.grant(), permit.credential()).await?.ok_or_else(misused)?;
+        let session = self.leases.session(permit.grant(), permit.credential()).await?;
         self.leases.caller_identity(&session, permit.credential()).await
     }
 
@@ -130,13 +133,13 @@ impl Broker {
 
     pub async fn bucket_region(&self, permit: Permit) -> Result<Region> {
         let (bucket, _) = bucket(&permit)?;
-        self.lists.bucket_region(permit.grant(), permit.credential(), &self.s3.places, bucket).await
+        self.lists.bucket_region(permit.grant(), permit.credential(), bucket).await
     }
 
     /// A small UTF-8 document, with every secret that was sent scrubbed from it.
     pub async fn document(&self, permit: Permit, limit: usize) -> Result<String> {
         match permit.resource() {
-            Resource::Web(request) => self.web.document(permit.grant(), permit.credential(), request, limit).await,
+            Resource::Web(request) => self.web.document(&permit, request, limit).await,
             Resource::S3(_) | Resource::Session => Err(misused()),
         }
     }
@@ -166,3 +169,6 @@ fn session(permit: &Permit) -> Result<()> {
 fn misused() -> Error {
     Error::internal("permit_misused", "a permission was used for something that it is not about")
 }
+
+#[cfg(test)]
+mod tests;

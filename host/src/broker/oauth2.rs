@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::flight::{Perishable, Slots};
@@ -52,12 +53,12 @@ impl Tokens {
         Arc::new(Self { vault, fetcher, clock, slots: Slots::new(CONNECTIONS) })
     }
 
-    /// `credential` is the one that holds `recipe`: the slot's key.
-    pub async fn token(self: &Arc<Self>, connection: &Connection, credential: &Credential, recipe: &OAuth2) -> Result<Arc<Token>> {
+    /// `url`: the judged token endpoint. `credential` is the one that holds `recipe`: the slot's key.
+    pub async fn token(self: &Arc<Self>, connection: &Connection, credential: &Credential, recipe: &OAuth2, url: &Url) -> Result<Arc<Token>> {
         let slot = self.slots.of_connection(connection, credential);
         let obtain = || {
-            let (tokens, connection, recipe) = (self.clone(), connection.clone(), recipe.clone());
-            async move { tokens.obtain(&connection, &recipe).await }
+            let (tokens, connection, recipe, url) = (self.clone(), connection.clone(), recipe.clone(), url.clone());
+            async move { tokens.obtain(&connection, &recipe, &url).await }
         };
         slot.get(&self.clock, obtain).await
     }
@@ -71,8 +72,7 @@ impl Tokens {
         self.slots.forget(connection);
     }
 
-    async fn obtain(&self, connection: &Connection, recipe: &OAuth2) -> Result<Token> {
-        let url = url::Url::parse(&recipe.token_url).map_err(|_| Error::invalid("broken_url", "the token endpoint is not a URL"))?;
+    async fn obtain(&self, connection: &Connection, recipe: &OAuth2, url: &Url) -> Result<Token> {
         let secret = self.vault.unseal(connection, &recipe.client_secret)?;
         // RFC 6749 section 2.3.1: both parts are form-encoded before they become basic credentials.
         let (id, secret) = (form_encoded(recipe.client_id.as_bytes()), Zeroizing::new(form_encoded(secret.expose())));
@@ -83,7 +83,7 @@ impl Tokens {
         form.extend(recipe.scope.as_deref().map(|scope| ("scope", scope)));
         form.extend(recipe.audience.as_deref().map(|audience| ("audience", audience)));
         let asked_at = (self.clock)();
-        let (status, body) = self.fetcher.post_form(&url, headers, &form).await?;
+        let (status, body) = self.fetcher.post_form(url, headers, &form).await?;
         judge(status.as_u16(), &body, asked_at)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use url::Url;
 
+use crate::fetch::authority;
 use crate::model::{BucketName, Error, Region, Result};
 
 /// Buckets whose place is remembered.
@@ -19,7 +20,7 @@ pub(super) struct Place {
     pub https: bool,
     pub host: String,
     pub port: u16,
-    /// The `Host` header: with the port, unless it is the scheme's own.
+    /// The `Host` header as `fetch` sends it.
     pub authority: String,
     /// "/" or "/bucket/": what comes before the key.
     pub base: String,
@@ -88,7 +89,7 @@ impl Places {
         // The TLS wildcard of S3 covers one label: a bucket with dots goes into the path. So it does where there is no name to put it before.
         let in_path = self.path_style || !is_name || bucket.as_str().contains('.');
         let (host, base) = if in_path { (base_host, format!("/{bucket}/")) } else { (format!("{bucket}.{base_host}"), "/".to_owned()) };
-        let authority = if port == if https { 443 } else { 80 } { host.clone() } else { format!("{host}:{port}") };
+        let authority = authority(https, &host, port).into_owned();
         Place { partition: region.partition(), region, https, host, port, authority, base }
     }
 }

@@ -14,7 +14,7 @@ use crate::model::{Clock, ConnectionId, Credential, Error, Result, S3Object, Tim
 use crate::policy::Grant;
 
 pub(super) struct S3 {
-    pub places: Places,
+    pub places: Arc<Places>,
     pub fetcher: Arc<Fetcher>,
     pub leases: Arc<Leases>,
     pub clock: Clock,
@@ -27,7 +27,7 @@ impl S3 {
         loop {
             let session = self.leases.session(grant, credential).await?;
             check_partition(credential, place.partition)?;
-            let request = request(grant.connection.id, &place, object, read, session.as_deref(), (self.clock)())?;
+            let request = request(grant.connection.id, &place, object, read, &session, (self.clock)())?;
             let inbound = match answer::object(self.fetcher.send(request).await?, read)? {
                 Ok(found) => return authentic(found),
                 Err(inbound) => inbound,
@@ -36,10 +36,7 @@ impl S3 {
             if !moved && let Some(region) = refusal.other_region(&place.region) {
                 moved = true;
                 place = self.places.learn(&object.bucket, region);
-            } else if !renewed
-                && refusal.session_expired(read.head)
-                && let Some(session) = session
-            {
+            } else if !renewed && refusal.session_expired(read.head) {
                 renewed = true;
                 self.leases.refused(grant, credential, &session);
             } else {
@@ -68,7 +65,7 @@ fn authentic(object: Object) -> Result<Object> {
     Ok(object)
 }
 
-fn request(connection: ConnectionId, place: &Place, object: &S3Object, read: &Read, session: Option<&Session>, now: Timestamp) -> Result<Outbound> {
+fn request(connection: ConnectionId, place: &Place, object: &S3Object, read: &Read, session: &Session, now: Timestamp) -> Result<Outbound> {
     let mut target = String::with_capacity(place.base.len() + object.key.as_str().len() + 16);
     target.push_str(&place.base);
     push_path(&mut target, object.key.as_str());
@@ -80,10 +77,8 @@ fn request(connection: ConnectionId, place: &Place, object: &S3Object, read: &Re
     let method = if read.head { Method::HEAD } else { Method::GET };
     let mut headers = HeaderMap::with_capacity(8);
     answer::request_headers(read, &mut headers)?;
-    if let Some(session) = session {
-        let (path, query) = target.split_at_checked(path_length).unwrap_or((&target, ""));
-        let query = query.strip_prefix('?').unwrap_or(query);
-        session.signer.sign(&ToSign { method: method.as_str(), authority: &place.authority, path, query }, &mut headers, &place.region, now)?;
-    }
+    let (path, query) = target.split_at_checked(path_length).unwrap_or((&target, ""));
+    let query = query.strip_prefix('?').unwrap_or(query);
+    session.signer.sign(&ToSign { method: method.as_str(), authority: &place.authority, path, query }, &mut headers, &place.region, now)?;
     Ok(Outbound { connection, method, https: place.https, host: place.host.clone(), port: place.port, path_and_query: target, headers })
 }

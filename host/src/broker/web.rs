@@ -9,7 +9,7 @@ use super::oauth2::{Token, Tokens};
 use super::{Object, Read, answer, recipe, scrub};
 use crate::fetch::{Fetcher, Inbound, Outbound};
 use crate::model::{Clock, ConnectionId, Credential, Error, Result};
-use crate::policy::{Grant, WebRequest};
+use crate::policy::{Permit, WebRequest};
 use crate::vault::Vault;
 
 pub(super) struct Web {
@@ -22,20 +22,20 @@ pub(super) struct Web {
 type Sent = Option<(HeaderName, HeaderValue)>;
 
 impl Web {
-    pub async fn open(&self, grant: &Grant, credential: &Credential, request: &WebRequest, read: &Read) -> Result<Object> {
-        let (inbound, _) = self.send(grant, credential, request, read).await?;
+    pub async fn open(&self, permit: &Permit, request: &WebRequest, read: &Read) -> Result<Object> {
+        let (inbound, _) = self.send(permit, request, read).await?;
         answer::object(inbound, read)?.map_err(|refused| refusal(&refused))
     }
 
     /// A small UTF-8 document. Every secret that was sent is scrubbed from it.
-    pub async fn document(&self, grant: &Grant, credential: &Credential, request: &WebRequest, limit: usize) -> Result<String> {
+    pub async fn document(&self, permit: &Permit, request: &WebRequest, limit: usize) -> Result<String> {
         let read = Read::default();
-        let (inbound, sent) = self.send(grant, credential, request, &read).await?;
+        let (inbound, sent) = self.send(permit, request, &read).await?;
         let object = answer::object(inbound, &read)?.map_err(|refused| refusal(&refused))?;
         let body = object.body.bytes(limit).await?;
         let mut secrets = Vec::new();
-        for name in credential.secret_names() {
-            secrets.push(Zeroizing::new(self.vault.unseal(&grant.connection, name)?.expose().to_vec()));
+        for name in permit.credential().secret_names() {
+            secrets.push(Zeroizing::new(self.vault.unseal(&permit.grant().connection, name)?.expose().to_vec()));
         }
         if let Some((_, value)) = &sent {
             // Without its scheme: a remote may echo the rest alone.
@@ -48,37 +48,30 @@ impl Web {
     }
 
     /// One request; a second one only where an OAuth2 token may have been withdrawn before its time.
-    async fn send(&self, grant: &Grant, credential: &Credential, request: &WebRequest, read: &Read) -> Result<(Inbound, Sent)> {
-        let (sent, token) = self.header(grant, credential).await?;
-        let inbound = self.fetcher.send(outbound(grant.connection.id, request, read, sent.as_ref())?).await?;
+    async fn send(&self, permit: &Permit, request: &WebRequest, read: &Read) -> Result<(Inbound, Sent)> {
+        let connection = &permit.grant().connection;
+        let (sent, token) = self.header(permit).await?;
+        let inbound = self.fetcher.send(outbound(connection.id, request, read, sent.as_ref())?).await?;
         let Some(token) = token.filter(|_| inbound.status == http::StatusCode::UNAUTHORIZED) else { return Ok((inbound, sent)) };
-        self.tokens.refused(&grant.connection, credential, &token);
-        let (sent, _) = self.header(grant, credential).await?;
-        Ok((self.fetcher.send(outbound(grant.connection.id, request, read, sent.as_ref())?).await?, sent))
+        self.tokens.refused(connection, permit.credential(), &token);
+        let (sent, _) = self.header(permit).await?;
+        Ok((self.fetcher.send(outbound(connection.id, request, read, sent.as_ref())?).await?, sent))
     }
 
-    async fn header(&self, grant: &Grant, credential: &Credential) -> Result<(Sent, Option<Arc<Token>>)> {
-        match credential {
-            Credential::OAuth2ClientCredentials(recipe) => {
-                let token = self.tokens.token(&grant.connection, credential, recipe).await?;
+    async fn header(&self, permit: &Permit) -> Result<(Sent, Option<Arc<Token>>)> {
+        let (connection, credential) = (&permit.grant().connection, permit.credential());
+        match (credential, permit.token_url()) {
+            (Credential::OAuth2ClientCredentials(recipe), Some(url)) => {
+                let token = self.tokens.token(connection, credential, recipe, url).await?;
                 Ok((Some((header::AUTHORIZATION, token.header.clone())), Some(token)))
             }
-            _ => Ok((recipe::header(credential, &grant.connection, &self.vault, (self.clock)())?, None)),
+            _ => Ok((recipe::header(credential, connection, &self.vault, (self.clock)())?, None)),
         }
     }
 }
 
 fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read, sent: Option<&(HeaderName, HeaderValue)>) -> Result<Outbound> {
-    let url = &request.url;
-    let no_host = || Error::internal("no_host", "a permitted URL has no host");
-    let host = url.host_str().ok_or_else(no_host)?.to_owned();
-    let port = url.port_or_known_default().ok_or_else(no_host)?;
-    let mut path_and_query = url.path().to_owned();
-    if let Some(query) = url.query() {
-        path_and_query.push('?');
-        path_and_query.push_str(query);
-    }
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 4);
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 6);
     for (name, value) in &request.headers {
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) else {
             return Err(Error::internal("permitted_header", "a permitted header cannot be written"));
@@ -90,8 +83,15 @@ fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read, sent: O
     if let Some((name, value)) = sent {
         headers.insert(name.clone(), value.clone());
     }
-    let method = if read.head { Method::HEAD } else { Method::GET };
-    Ok(Outbound { connection, method, https: url.scheme() == "https", host, port, path_and_query, headers })
+    Ok(Outbound {
+        connection,
+        method: if read.head { Method::HEAD } else { Method::GET },
+        https: request.https(),
+        host: request.host().to_owned(),
+        port: request.port(),
+        path_and_query: request.path_and_query().to_owned(),
+        headers,
+    })
 }
 
 fn refusal(inbound: &Inbound) -> Error {
@@ -159,6 +159,5 @@ mod tests {
         assert_eq!(header("authorization"), Some("ours"));
         assert_eq!(header("range"), Some("bytes=0-1"));
         assert_eq!(header("accept"), Some("image/png"));
-        assert_eq!(header("accept-encoding"), Some("identity"));
     }
 }
