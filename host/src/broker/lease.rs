@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::flight::{Perishable, Slots};
 use super::session_policy;
 use super::sigv4::Signer;
+use super::sts::SESSION_EXPIRED;
 use super::{ExternalIdVerdict, Identity};
 use crate::model::{AssumeRole, Clock, ConnectionId, Credential, Error, Kind, OrgId, Random, Region, Result, RoleArn, Timestamp};
 use crate::policy::Grant;
@@ -170,17 +171,26 @@ impl Leases {
             Credential::AwsAssumeRole(role) => {
                 self.check_role(&role.role_arn)?;
                 let policy = session_policy::for_egress(&grant.egress, role.role_arn.partition())?;
-                let ask = Ask {
-                    session: Some(self.gateway_session(&connection.org).await?),
+                let gateway = self.gateway_session(&connection.org).await?;
+                let ask = |session| Ask {
+                    session: Some(session),
                     role_arn: role.role_arn.clone(),
                     session_name: session_name(&connection.org),
                     external_id: Some(connection.external_id.as_str().to_owned()),
-                    policy,
+                    policy: policy.clone(),
                     tags: Vec::new(),
                     duration_seconds: role.duration_seconds.clamp(SHORTEST_ASKED, LONGEST_ASKED),
                     region: self.region_of(credential).clone(),
                 };
-                self.exchange(ask, role.duration_seconds.min(LONGEST_ASKED)).await
+                let life = role.duration_seconds.min(LONGEST_ASKED);
+                match self.exchange(ask(gateway.clone()), life).await {
+                    // Revoked, or over before its time: a new one, once.
+                    Err(error) if error.code() == SESSION_EXPIRED => {
+                        self.slots.of_org(&connection.org, &Credential::AwsGatewayRole).drop_value(&gateway);
+                        self.exchange(ask(self.gateway_session(&connection.org).await?), life).await
+                    }
+                    outcome => outcome,
+                }
             }
             Credential::Anonymous
             | Credential::Basic { .. }

@@ -20,6 +20,8 @@ use super::{Identity, session_policy};
 use crate::model::{Clock, Error, Region, Result, Timestamp};
 use crate::vault::Secret;
 
+/// The gateway's session is over before its time: another one may work.
+pub(super) const SESSION_EXPIRED: &str = "sts_session_expired";
 /// Base credentials are asked for again this long before they expire, or this often if they do not say.
 const BASE_MARGIN: Duration = Duration::from_secs(120);
 const BASE_LIFE: Duration = Duration::from_secs(300);
@@ -166,7 +168,9 @@ fn refusal(code: &str, own: bool) -> Option<Error> {
             Error::unavailable("gateway_credentials_expired", "AWS does not accept the gateway's own credentials")
                 .with_remedy("An operator renews the gateway's AWS credentials and looks at the gateway's clock.")
         }
-        "ExpiredToken" | "ExpiredTokenException" => Error::unavailable("sts_session_expired", "the gateway's session ran out while it was used"),
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" => {
+            Error::unavailable(SESSION_EXPIRED, "the gateway's session ran out or was revoked while it was used")
+        }
         "RegionDisabledException" => Error::rejected("sts_region_disabled", "STS is not active for the account in this region")
             .with_remedy("The account's administrator activates STS for the region in the IAM console (Account settings)."),
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => session_policy::too_large(),

@@ -100,6 +100,8 @@ pub fn render(response: &mut Response, error: &Error, request_id: &str) {
         errors: error.field_errors().iter().map(|FieldError { pointer, message }| Wrong { pointer, detail: message }).collect(),
     };
     let headers = response.headers_mut();
+    // The router has measured the empty body that stood here.
+    headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"portcullis\""));
