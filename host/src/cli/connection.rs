@@ -49,6 +49,7 @@ pub(super) enum Verb {
 
 #[derive(Args)]
 pub(super) struct Create {
+    /// 3 to 255 lower-case letters, digits and '_'.
     name: String,
     /// The connector, as aws_iam_role or https_basic: see `portcullis plugin list`.
     #[arg(long = "type", value_name = "CONNECTOR")]

@@ -12,7 +12,10 @@ pub(super) type Done = Result<()>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Problem {
+    /// 0: not an answer of the gateway.
+    #[serde(skip_serializing_if = "is_zero")]
     pub status: u16,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
     pub detail: String,
     pub code: String,
@@ -27,6 +30,11 @@ pub(super) struct Problem {
 pub(super) struct WrongField {
     pub pointer: String,
     pub detail: String,
+}
+
+// serde hands over a reference.
+fn is_zero(status: &u16) -> bool {
+    *status == 0
 }
 
 #[derive(Debug)]

@@ -95,6 +95,7 @@ pub(super) struct List {
 
 #[derive(Args)]
 pub(super) struct Job {
+    /// The job's id.
     id: String,
 }
 
@@ -111,6 +112,7 @@ pub(super) struct Assets {
 
 #[derive(Args)]
 pub(super) struct Asset {
+    /// The asset's id.
     id: String,
 }
 

@@ -32,7 +32,8 @@ pub(super) struct Cat {
 pub(super) struct Ls {
     /// A connection's name or id.
     connection: String,
-    #[arg(default_value = "")]
+    /// What the keys or paths begin with.
+    #[arg(default_value = "", hide_default_value = true)]
     prefix: String,
     /// For a connection that is not bound to one bucket.
     #[arg(long)]

@@ -39,6 +39,7 @@ pub(super) struct Create {
 
 #[derive(Args)]
 pub(super) struct Revoke {
+    /// The token's id, as `token list` shows it: not its text.
     id: String,
 }
 
