@@ -4,6 +4,7 @@ Standard library only. Ends only what it started.
 """
 
 import ctypes
+import http.client
 import json
 import os
 import pathlib
@@ -167,6 +168,8 @@ class Api:
             if error.code == 404:
                 return None
             raise Failed(f"{method} {path} answered {error.code}: {text}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Failed(f"{method} {path}: no answer: {error}; the gateway's log may say why") from None
 
     def connection(self, name):
         return self.call("GET", "/api/v1/connections/" + urllib.parse.quote(name, safe=""))
