@@ -73,7 +73,9 @@ impl App {
             connections.register(plugin)?;
         }
         let tokens = Tokens::new(store.clone(), clock.clone(), random.clone());
-        let first = tokens.bootstrap(config.bootstrap_token.as_ref().map(|token| token.as_str())).await?;
+        let given = config.bootstrap_token.as_ref().map(|token| token.as_str());
+        // A token that was given is known to whoever gave it.
+        let first = tokens.bootstrap(given).await?.filter(|_| given.is_none());
         let sink: Arc<dyn Sink> = Arc::new(ingest::LocalSink::open(config.sink_path()).await?);
         let parts =
             ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };

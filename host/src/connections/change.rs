@@ -50,9 +50,8 @@ impl Connections {
             Some(patch) => self.revise(&connector, &found.connection, &mut after, patch).await?,
             None => false,
         };
-        let grant = self.grant_for(&connector, &after)?;
         if revised || after.test_location != found.connection.test_location {
-            self.judge_test_location(&connector, &grant).await?;
+            self.judge_test_location(&connector, &self.grant_for(&connector, &after)?).await?;
         }
         after.version += 1;
         after.updated_at = (self.clock)();

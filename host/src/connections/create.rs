@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::catalogue::Connector;
-use super::{Connections, NewConnection, records};
+use super::{Connections, NewConnection, records, refuse_own_account};
 use crate::model::{Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, FieldError, LastTest, OrgId, Random, Result, SourcePath};
 use crate::policy::{Action, Grant};
 use crate::vault::Secret;
@@ -78,7 +78,7 @@ impl Connections {
         let secrets: BTreeSet<&str> = connector.schema.secret_names().collect();
         let parted = connector.schema.part(settings, &secrets).map_err(|error| broken_normalize(connector).with_source(error))?;
         let settings = Value::Object(parted.plain);
-        self.refuse_own_account(&settings).map_err(|error| error.below("/config"))?;
+        refuse_own_account(&settings, self.gateway_account()).map_err(|error| error.below("/config"))?;
         Ok(settings)
     }
 

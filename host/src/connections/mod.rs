@@ -157,15 +157,15 @@ impl Connections {
 
     /// The default connection first, then by name. `after`: the name of the last one seen.
     pub async fn list(&self, org: &OrgId, filter: Filter<'_>, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
-        let default_name = self.platform.default_connection.as_str();
+        let default_name = &self.platform.default_connection;
         let mut connections = Vec::new();
         if after.is_none() {
             connections.extend(self.default_connection(org).ok().filter(|connection| filter.fits(connection)).into_iter().take(limit));
         }
-        let after = after.filter(|name| *name != default_name);
+        let after = after.filter(|name| *name != default_name.as_str());
         let rest = limit - connections.len();
         if rest > 0 {
-            connections.extend(self.records.list(org, filter, after, rest).await?);
+            connections.extend(self.records.list(org, filter, default_name, after, rest).await?);
         }
         Ok(connections)
     }
@@ -217,16 +217,15 @@ impl Connections {
         self.served.forget(connection);
         self.broker.forget(connection.id);
     }
+}
 
-    /// SECURITY V02: a role in the gateway's own account would let a customer borrow the gateway's powers.
-    fn refuse_own_account(&self, settings: &Value) -> Result<()> {
-        let own = self.gateway_account();
-        let errors: Vec<FieldError> = roles(settings)
-            .filter(|(_, role)| !role.is_placeholder() && own == Some(role.account()))
-            .map(|(name, _)| FieldError::new(pointer(name), "this role is in the gateway's own account; name a role in the account that owns the data"))
-            .collect();
-        if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
-    }
+/// SECURITY V02: a role in the gateway's own account would let a customer borrow the gateway's powers.
+fn refuse_own_account(settings: &Value, own: Option<&str>) -> Result<()> {
+    let errors: Vec<FieldError> = roles(settings)
+        .filter(|(_, role)| !role.is_placeholder() && own == Some(role.account()))
+        .map(|(name, _)| FieldError::new(pointer(name), "this role is in the gateway's own account; name a role in the account that owns the data"))
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
 }
 
 /// The settings that are role ARNs.
@@ -237,4 +236,23 @@ fn roles(settings: &Value) -> impl Iterator<Item = (&str, RoleArn)> {
 /// SECURITY V03: the role that reserves an external id before the real one exists. It is never called.
 fn is_placeholder(settings: &Value) -> bool {
     roles(settings).any(|(_, role)| role.is_placeholder())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn v02_v03_a_role_in_the_gateways_own_account_is_refused_and_a_placeholder_is_known() {
+        let settings = |arn: &str| json!({"iam_role_arn": arn, "bucket_name": "media"});
+        let own = Some("111111111111");
+        let error = refuse_own_account(&settings("arn:aws:iam::111111111111:role/Gw"), own).expect_err("refused");
+        assert_eq!(error.field_errors()[0].pointer, "/iam_role_arn");
+        assert!(refuse_own_account(&settings("arn:aws:iam::222222222222:role/Gw"), own).is_ok());
+        assert!(refuse_own_account(&settings("arn:aws:iam::000000000000:role/temporary"), Some("000000000000")).is_ok());
+        assert!(is_placeholder(&settings("arn:aws:iam::000000000000:role/temporary")));
+        assert!(!is_placeholder(&settings("arn:aws:iam::222222222222:role/Gw")));
+    }
 }

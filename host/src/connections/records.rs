@@ -80,8 +80,8 @@ impl Records {
             .await
     }
 
-    /// In the order of their names, after the name `after`.
-    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
+    /// In the order of their names, after the name `after`. `except`: a name that stands for something else in this list.
+    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, except: &ConnectionName, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
         let prefix = format!("connection-name/{org}/");
         let mut last = after.map(|name| format!("{prefix}{name}"));
         let mut connections = Vec::new();
@@ -92,6 +92,7 @@ impl Records {
                 // Deleted or renamed since the page was read: not in the list any more.
                 if let Some(found) = self.by_id(org, decode_id(&index.value)?).await?
                     && filter.fits(&found.connection)
+                    && found.connection.name != *except
                     && connections.len() < limit
                 {
                     connections.push(found.connection);
@@ -139,3 +140,6 @@ fn encode_id(id: ConnectionId) -> Bytes {
 fn decode_id(bytes: &Bytes) -> Result<ConnectionId> {
     std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(|| Error::internal("record_unreadable", "a stored name points nowhere"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tower::ServiceExt;
 
 use super::Gateway;
+use super::caller::Peer;
 use super::problem::{Problem, render};
 use crate::model::{Error, Kind};
 
@@ -29,11 +30,12 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-pub async fn answer(gateway: Arc<Gateway>, router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+pub async fn answer(gateway: Arc<Gateway>, router: Router, peer: Peer, mut request: Request<Incoming>) -> Result<Response, Infallible> {
     let started = Instant::now();
     let id = format!("{:08x}-{:x}", gateway.run, gateway.requests.fetch_add(1, Ordering::Relaxed));
     // The query is left out: it names customers' objects, and may hold what somebody took for a place for a token.
     let (method, uri) = (request.method().clone(), request.uri().clone());
+    request.extensions_mut().insert(peer);
     let called = AssertUnwindSafe(router.oneshot(request.map(Body::new))).catch_unwind();
     let mut response = match tokio::time::timeout(PATIENCE, called).await {
         Ok(Ok(Ok(response))) => response,
@@ -41,7 +43,11 @@ pub async fn answer(gateway: Arc<Gateway>, router: Router, request: Request<Inco
         Ok(Err(_)) => Problem::from(Error::internal("panic", "a handler panicked")).into_response(),
         Err(_) => Problem::from(Error::unavailable("answer_timeout", "the answer took longer than 60 seconds")).into_response(),
     };
-    let error = response.extensions_mut().remove::<Arc<Error>>();
+    let mut error = response.extensions_mut().remove::<Arc<Error>>();
+    if error.is_none() && response.status().is_client_error() && response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
+        // axum's own refusals, as of a path that is not UTF-8.
+        error = Some(Arc::new(Error::invalid("bad_request", "the request cannot be understood")));
+    }
     if let Some(error) = &error {
         render(&mut response, error, &id);
     }

@@ -1,5 +1,6 @@
 //! Who calls: exactly one `Authorization: Bearer` header, and nothing else, says so.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -10,12 +11,22 @@ use super::Gateway;
 use super::problem::Problem;
 use crate::model::{Caller, Error, Kind};
 
+/// The address at the other end of the connection; put there by `listen`. What headers say of it is not believed.
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
 impl FromRequestParts<Arc<Gateway>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers).map_err(Problem::unauthorized)?;
-        gateway.app.tokens.check(token).await.map_err(|error| if error.kind() == Kind::Denied { Problem::unauthorized(error) } else { error.into() })
+        match gateway.app.tokens.check(token).await {
+            Err(error) if error.kind() == Kind::Denied => match parts.extensions.get::<Peer>() {
+                Some(peer) => Err(gateway.failures.note(peer.0, (gateway.app.clock)()).map_or_else(Problem::from, |()| Problem::unauthorized(error))),
+                None => Err(Problem::unauthorized(error)),
+            },
+            outcome => Ok(outcome?),
+        }
     }
 }
 

@@ -116,7 +116,7 @@ async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Ans
         description: fields.text("description").unwrap_or_default(),
     };
     fields.finish()?;
-    let ticket = gateway.ticket(&caller, "connections", &headers, &bytes).await?;
+    let ticket = gateway.idempotency.ticket(&caller.org, "connections", &headers, &bytes).await?;
     let id = ConnectionId(ticket.id);
     if ticket.repeated {
         match gateway.app.connections.get(&caller.org, &id.to_string()).await {

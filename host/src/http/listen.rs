@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answer::answer;
+use super::caller::Peer;
+use super::patience::Patient;
 use super::{Gateway, router};
 use crate::model::{Error, Result};
 
@@ -78,7 +80,7 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Cancellat
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
     loop {
-        let (stream, _) = match listener.accept().await {
+        let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -93,8 +95,9 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Cancellat
         // Small answers should not wait for more to send.
         let _ = stream.set_nodelay(true);
         let (gateway, router) = (gateway.clone(), router.clone());
-        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), request));
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let peer = Peer(peer.ip());
+        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer, request));
+        let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
         let stop = stop.clone();
         tasks.spawn(async move {
             let _place = place;

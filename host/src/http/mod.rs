@@ -15,8 +15,10 @@ mod listen;
 mod objects;
 mod paging;
 mod params;
+mod patience;
 mod plan;
 mod problem;
+mod throttle;
 mod tokens;
 
 use std::io::Write;
@@ -31,13 +33,17 @@ use crate::config::Config;
 use crate::model::{Error, Result, Role};
 use crate::tokens::Minted;
 
+use idempotency::Idempotency;
 use problem::Problem;
+use throttle::Throttle;
 
 /// What handlers share.
 pub(crate) struct Gateway {
     app: App,
-    /// Authenticates cursors and idempotency records; derived from the master key, so both survive a restart.
+    /// Authenticates cursors; derived from the master key, so that they survive a restart.
     key: [u8; 32],
+    idempotency: Arc<Idempotency>,
+    failures: Throttle,
     /// `/readyz` says so, so that nobody sends more.
     draining: AtomicBool,
     requests: AtomicU64,
@@ -57,7 +63,7 @@ pub async fn serve(config: Config) -> Result<()> {
     let gateway = Arc::new(Gateway::new(app));
     greet(address, first_token.as_ref()).map_err(|error| Error::internal("output_closed", "standard output cannot be written").with_source(error))?;
     drop(first_token);
-    idempotency::keep_clean(gateway.clone());
+    idempotency::keep_clean(gateway.idempotency.clone());
     listen::run(listener, gateway).await;
     Ok(())
 }
@@ -76,7 +82,16 @@ impl Gateway {
     fn new(app: App) -> Self {
         let mut run = [0; 4];
         (app.random)(&mut run);
-        Self { key: app.vault.derive("http"), app, draining: AtomicBool::new(false), requests: AtomicU64::new(0), run: u32::from_le_bytes(run) }
+        let (store, clock, random) = (app.store.clone(), app.clock.clone(), app.random.clone());
+        Self {
+            key: app.vault.derive("cursors"),
+            idempotency: Arc::new(Idempotency { store, key: app.vault.derive("idempotency"), clock, random }),
+            failures: Throttle::default(),
+            draining: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            run: u32::from_le_bytes(run),
+            app,
+        }
     }
 }
 

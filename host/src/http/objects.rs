@@ -25,7 +25,9 @@ pub async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: U
     let head = method == Method::HEAD;
     let asked = Read { head, range: range(&headers), if_match: text(&headers, header::IF_MATCH)?, if_none_match: text(&headers, header::IF_NONE_MATCH)? };
     let Object { status, meta, body } = gateway.app.connections.open(&caller.org, &connection, &source, asked).await?;
-    let mut response = Response::new(if head { Body::empty() } else { Body::new(body) });
+    // What a remote says of a range that it does not have is not the object.
+    let bodiless = head || matches!(status, 304 | 416);
+    let mut response = Response::new(if bodiless { Body::empty() } else { Body::new(body) });
     *response.status_mut() =
         StatusCode::from_u16(status).map_err(|error| Error::internal("status_unknown", "the broker answered with no HTTP status").with_source(error))?;
     let out = response.headers_mut();
@@ -35,7 +37,7 @@ pub async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: U
     put(out, header::CONTENT_RANGE, meta.content_range.as_deref());
     put(out, header::ACCEPT_RANGES, meta.accept_ranges.as_deref());
     if let Some(length) = meta.content_length
-        && status != 304
+        && !matches!(status, 304 | 416)
     {
         out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }

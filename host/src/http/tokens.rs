@@ -72,7 +72,7 @@ pub async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> A
     if org != caller.org {
         require(&caller, Role::Operator)?;
     }
-    if gateway.ticket(&caller, "tokens", &headers, &bytes).await?.repeated {
+    if gateway.idempotency.ticket(&caller.org, "tokens", &headers, &bytes).await?.repeated {
         return Err(Error::conflict("token_already_made", "a token was made for this Idempotency-Key; its text was shown then and cannot be shown again")
             .with_remedy("If it was lost, revoke it and make another with a new key.")
             .into());

@@ -59,7 +59,9 @@ fn egress(template: &str, settings: &Settings) -> Result<()> {
     let mut rest = template;
     while let Some((_, from)) = rest.split_once('{') {
         let Some((placeholder, after)) = from.split_once('}') else { return wrong("has a '{' without a '}'") };
-        let Some(name) = placeholder.strip_prefix("settings.").map(|name| name.strip_suffix("|*").unwrap_or(name)) else { return wrong("has placeholders of the form {settings.name}") };
+        let Some(name) = placeholder.strip_prefix("settings.").map(|name| name.strip_suffix("|*").unwrap_or(name)) else {
+            return wrong("has placeholders of the form {settings.name}");
+        };
         if !settings.names.iter().any(|known| known == name) || settings.secrets.iter().any(|secret| secret == name) {
             return wrong("names a setting that is not there or is secret");
         }

@@ -1,0 +1,121 @@
+//! Names are unique, ids belong to one organization, and a stale writer loses.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{ConnectionState, Digest, ExternalId, Timestamp};
+use crate::store::MemoryStore;
+
+fn records() -> Records {
+    Records(Arc::new(MemoryStore::default()))
+}
+
+fn connection(org: &str, name: &str, number: u128) -> Connection {
+    Connection {
+        id: ConnectionId(uuid::Uuid::from_u128(number)),
+        org: OrgId::new(org).unwrap(),
+        name: ConnectionName::new(name).unwrap(),
+        description: String::new(),
+        connector: if number.is_multiple_of(2) { "https_basic" } else { "https_bearer" }.to_owned(),
+        plugin: Digest([0; 32]),
+        settings: serde_json::json!({}),
+        secrets: BTreeMap::new(),
+        external_id: ExternalId::new("pc-000000000000000000000000").unwrap(),
+        test_location: None,
+        state: ConnectionState::Ready,
+        revision: 1,
+        version: 1,
+        last_test: None,
+        last_good_at: None,
+        created_at: Timestamp::from_millis(0),
+        updated_at: Timestamp::from_millis(0),
+    }
+}
+
+fn names(found: &[Connection]) -> Vec<&str> {
+    found.iter().map(|connection| connection.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a04_v12_another_organizations_connection_is_as_good_as_none() {
+    let records = records();
+    let made = records.insert(connection("acme", "films", 1)).await.unwrap().connection;
+    let (acme, evil) = (OrgId::new("acme").unwrap(), OrgId::new("evil").unwrap());
+    let long = "x".repeat(10_000);
+    for (org, name_or_id) in [
+        (&evil, "films"),
+        (&evil, &*made.id.to_string()),
+        (&acme, "never"),
+        (&acme, "../films"),
+        (&acme, "\0"),
+        (&acme, ""),
+        (&acme, long.as_str()),
+        (&acme, "FILMS"),
+    ] {
+        let Err(error) = records.find(org, name_or_id).await else { panic!("{org} finds {name_or_id}") };
+        assert_eq!(error.to_string(), no_such_connection().to_string());
+    }
+    for name_or_id in ["films", &made.id.to_string()] {
+        assert_eq!(records.find(&acme, name_or_id).await.unwrap().connection.id, made.id);
+    }
+}
+
+#[tokio::test]
+async fn c10_p08_a_name_is_taken_once_in_an_organization() {
+    let records = records();
+    let films = records.insert(connection("acme", "films", 1)).await.unwrap();
+    records.insert(connection("acme", "music", 2)).await.unwrap();
+    records.insert(connection("evil", "films", 3)).await.map(drop).expect("another organization has names of its own");
+    for (what, outcome) in [
+        ("create", records.insert(connection("acme", "films", 4)).await.map(drop)),
+        ("rename", records.replace(&films, Connection { name: ConnectionName::new("music").unwrap(), ..films.connection.clone() }).await.map(drop)),
+    ] {
+        assert_eq!(outcome.expect_err(what).code(), "name_taken", "{what}");
+    }
+    let acme = OrgId::new("acme").unwrap();
+    let renamed = records.replace(&films, Connection { name: ConnectionName::new("movies").unwrap(), ..films.connection.clone() }).await.unwrap();
+    assert!(records.find(&acme, "films").await.is_err(), "the old name is free");
+    records.insert(connection("acme", "films", 5)).await.map(drop).expect("and can be taken");
+    records.remove(&renamed).await.unwrap();
+    assert!(records.find(&acme, "movies").await.is_err());
+    assert!(records.find(&acme, &renamed.connection.id.to_string()).await.is_err());
+}
+
+#[tokio::test]
+async fn p11_a_stale_writer_loses() {
+    let records = records();
+    let seen = records.insert(connection("acme", "films", 1)).await.unwrap();
+    let current = records.replace(&seen, seen.connection.clone()).await.unwrap();
+    for outcome in [records.replace(&seen, seen.connection.clone()).await.map(drop), records.remove(&seen).await] {
+        assert_eq!(outcome.expect_err("stale").code(), "stale_version");
+    }
+    records.remove(&current).await.expect("the one who saw the last write");
+}
+
+#[tokio::test]
+async fn c26_lists_are_in_the_order_of_names_filtered_and_paged() {
+    let records = records();
+    let (acme, none) = (OrgId::new("acme").unwrap(), ConnectionName::new("portcullis").unwrap());
+    for number in (0..250).rev() {
+        records.insert(connection("acme", &format!("name_{number:03}"), number)).await.unwrap();
+    }
+    records.insert(connection("acmeb", "zzz", 900)).await.unwrap();
+    let all = records.list(&acme, Filter::default(), &none, None, 1000).await.unwrap();
+    assert_eq!(all.len(), 250);
+    assert!(all.is_sorted_by_key(|connection| connection.name.clone()));
+    let page = records.list(&acme, Filter::default(), &none, Some("name_009"), 2).await.unwrap();
+    assert_eq!(names(&page), ["name_010", "name_011"]);
+    let shadowed = ConnectionName::new("name_010").unwrap();
+    assert_eq!(names(&records.list(&acme, Filter::default(), &shadowed, Some("name_009"), 2).await.unwrap()), ["name_011", "name_012"]);
+    let basic = Filter { connector: Some("https_basic"), state: Some(ConnectionState::Ready) };
+    assert_eq!(names(&records.list(&acme, basic, &none, Some("name_246"), 10).await.unwrap()), ["name_248"]);
+    assert!(records.list(&acme, Filter { state: Some(ConnectionState::Error), connector: None }, &none, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_too_large_is_refused_before_it_is_stored() {
+    let records = records();
+    let large = Connection { description: "x".repeat(MAX_RECORD), ..connection("acme", "films", 1) };
+    assert_eq!(records.insert(large).await.map(drop).expect_err("too large").code(), "connection_too_large");
+    assert!(records.find(&OrgId::new("acme").unwrap(), "films").await.is_err());
+}
