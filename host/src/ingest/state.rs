@@ -33,20 +33,18 @@ pub(super) struct Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let mut kept = ItemError::from(error);
-        cut(&mut kept.message);
-        if let Some(remedy) = &mut kept.remedy {
-            cut(remedy);
-        }
+        kept.message = short(&kept.message);
+        kept.remedy = kept.remedy.as_deref().map(short);
         let retry_after = error.retry_after().map(|seconds| Duration::from_secs(seconds.into()).min(LONGEST_RETRY_AFTER));
         Self { error: kept, temporary: error.kind().is_temporary(), retry_after }
     }
 }
 
-fn cut(text: &mut String) {
-    if text.len() > MAX_MESSAGE {
-        text.truncate(text.floor_char_boundary(MAX_MESSAGE));
-        text.push('…');
-    }
+/// Fit for a record and a terminal.
+fn short(text: &str) -> String {
+    let kept = text.get(..text.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default();
+    let end = if kept.len() < text.len() { "…" } else { "" };
+    format!("{}{end}", kept.replace(char::is_control, " "))
 }
 
 /// How long to wait before an item is tried again after `tries` of them; `None`: it has failed for good. Waits double from half a
@@ -198,6 +196,8 @@ mod tests {
     fn messages_that_are_kept_are_short() {
         let long = failure(Error::rejected("x", "ü".repeat(5000)).with_remedy("y".repeat(5000))).error;
         assert!(long.message.len() <= MAX_MESSAGE + 3 && long.remedy.is_some_and(|remedy| remedy.len() <= MAX_MESSAGE + 3));
+        let wild = failure(Error::rejected("x", "a\u{1b}[31m\nb")).error;
+        assert_eq!((wild.message.as_str(), wild.remedy), ("a [31m b", None));
     }
 
     #[test]
@@ -232,6 +232,26 @@ mod tests {
             assert_eq!((after.state, after.version, after.stored.as_ref().map(|stored| stored.blake3.as_str())), (state, version, kept), "{what}");
             assert_eq!(after.error.is_some(), state == AssetState::Error, "{what}");
             asset = Some(after);
+        }
+    }
+
+    #[test]
+    fn the_largest_item_and_asset_that_are_accepted_fit_a_record() {
+        use crate::ingest::validate::{MAX_METADATA_BYTES, MAX_PATH_BYTES};
+        let name = |length| "d".repeat(length);
+        let (mut job, mut record) = (job(1), item(0));
+        job.org = crate::model::OrgId::new(name(64)).expect("the longest");
+        job.dataset = crate::model::DatasetId::new(name(255)).expect("the longest");
+        record.item.source_path = crate::model::SourcePath::new("\u{1}".repeat(MAX_PATH_BYTES / 6)).expect("a path");
+        record.item.metadata = (0..MAX_METADATA_BYTES / 160).map(|n| (format!("{n:02}"), serde_json::Value::from("\u{1}".repeat(25)))).collect();
+        let quotes = |length: usize| "\"".repeat(length);
+        let refusal = failure(Error::rejected("permission_denied", quotes(9999)).with_remedy(quotes(9999))).error;
+        settle(&mut job, &mut record, &Outcome::Failed(refusal), Timestamp::from_millis(5)).expect("an end");
+        let stored = Stored { content_type: Some(quotes(255)), etag: Some(quotes(255)), location: name(150), ..stored(&name(64)) };
+        record.item.stored = Some(stored);
+        let asset = asset_after(None, &job, &record, Timestamp::from_millis(5));
+        for bytes in [serde_json::to_vec(&record).expect("JSON"), serde_json::to_vec(&asset).expect("JSON")] {
+            assert!((MAX_METADATA_BYTES..crate::store::MAX_VALUE).contains(&bytes.len()), "{}", bytes.len());
         }
     }
 

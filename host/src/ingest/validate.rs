@@ -11,9 +11,9 @@ const MAX_KEYS: usize = 64;
 const MAX_KEY_BYTES: usize = 128;
 const MAX_TEXT_BYTES: usize = 4 * 1024;
 /// All of an asset's metadata as JSON: an item is one record of the store, with room for its outcome.
-const MAX_METADATA_BYTES: usize = 12 * 1024;
+pub(super) const MAX_METADATA_BYTES: usize = 10 * 1024;
 /// A source path of control characters takes six times its length as JSON.
-const MAX_PATH_BYTES: usize = 6 * 1024;
+pub(super) const MAX_PATH_BYTES: usize = 6 * 1024;
 /// More wrong fields than this are not listed.
 const MAX_ERRORS: usize = 100;
 
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(accepted.iter().map(|item| item.same_as).collect::<Vec<_>>(), [None, None, Some(0), Some(0)]);
         assert_eq!(json!(accepted[0].metadata), json!({"x": 1, "y": 2, "z": 3}));
         assert!(accepted[0].asset == accepted[3].asset && accepted[0].asset != accepted[1].asset);
-        let large = |n: u8| json!({ format!("k{n}"): "v".repeat(4000) });
+        let large = |n: u8| json!({ format!("k{n}"): "v".repeat(3000) });
         let request = submission((0..4).map(|n| ("s3://b/a", large(n))).collect());
         assert_eq!(check(&acme(), &request).expect_err("too much together").field_errors()[0].pointer, "/assets/3/metadata");
     }
