@@ -61,13 +61,31 @@ impl Link {
         Ok(Box::new(Self { sender, connection: Some(connection), pace }))
     }
 
-    /// Moves bytes. An error is told to whoever waits for the answer or its body.
+    /// Moves bytes. When it ends, with an error or without, whoever waits for the answer or its body is told.
     fn drive(&mut self, context: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
             && Pin::new(connection).poll(context).is_ready()
         {
             self.connection = None;
         }
+    }
+
+    /// Moves bytes until `received` has something.
+    ///
+    /// What is received comes over hyper's channel from the connection that is polled here. Polled with the task's own waker,
+    /// both ends of the channel would wake the very task that is running, and it would run once more for nothing. So the
+    /// task's waker is left where nothing can go on without the socket, and only there.
+    fn advance<T>(&mut self, context: &mut Context<'_>, mut received: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let silent = &mut Context::from_waker(Waker::noop());
+        if let ready @ Poll::Ready(_) = received(silent) {
+            return ready;
+        }
+        self.drive(silent);
+        if let ready @ Poll::Ready(_) = received(silent) {
+            return ready;
+        }
+        self.drive(context);
+        received(silent)
     }
 
     /// Open, silent and ready for another request. What the remote sent unasked closes it.
@@ -79,19 +97,7 @@ impl Link {
     pub(super) async fn request(&mut self, message: Request<Full<Bytes>>, host: &str) -> Result<Response<Incoming>, Failure> {
         self.pace.set_fast(false);
         let mut answer = pin!(self.sender.send_request(message));
-        let answer = std::future::poll_fn(|context| {
-            let polled = answer.as_mut().poll(context);
-            if polled.is_ready() {
-                return polled;
-            }
-            if let Some(connection) = &mut self.connection
-                && Pin::new(connection).poll(context).is_ready()
-            {
-                // Dropping it tells the answer, if nothing else did.
-                self.connection = None;
-            }
-            answer.as_mut().poll(context)
-        });
+        let answer = std::future::poll_fn(|context| self.advance(context, |context| answer.as_mut().poll(context)));
         answer.await.map_err(|error| {
             if error.is_parse() || error.is_user() {
                 let what = if error.is_parse_too_large() { "its headers are too large" } else { "it does not speak HTTP/1.1" };
@@ -137,13 +143,11 @@ impl Streaming {
     }
 
     fn poll_incoming(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(context);
+        let incoming = &mut self.incoming;
         match &mut self.lent {
-            Some((link, ..)) if polled.is_pending() => {
-                link.drive(context);
-                Pin::new(&mut self.incoming).poll_frame(context)
-            }
-            _ => polled,
+            Some((link, ..)) => link.advance(context, |context| Pin::new(&mut *incoming).poll_frame(context)),
+            // All of it has arrived.
+            None => Pin::new(incoming).poll_frame(context),
         }
     }
 }

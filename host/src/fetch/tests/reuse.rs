@@ -137,3 +137,22 @@ async fn m30_idle_sockets_are_bounded_in_number_and_age() {
     body(get(&fetcher, upstream.port).await).await.expect("an answer");
     assert_eq!((upstream.accepted(), fetcher.pool.len()), (5, 1));
 }
+
+/// One turn to ask, one to read the answer: nothing on the way wakes the task that is running.
+#[tokio::test]
+async fn a_small_object_takes_two_turns_of_the_task() {
+    let upstream = Upstream::always(HELLO).await;
+    let fetcher = fetcher();
+    let mut fewest = usize::MAX;
+    for _ in 0..20 {
+        let mut turns = 0;
+        let mut whole = std::pin::pin!(async { body(get(&fetcher, upstream.port).await).await });
+        let read = std::future::poll_fn(|context| {
+            turns += 1;
+            whole.as_mut().poll(context)
+        });
+        assert_eq!(read.await, Ok("hello".to_owned()));
+        fewest = fewest.min(turns);
+    }
+    assert_eq!(fewest, 2);
+}
