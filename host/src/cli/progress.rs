@@ -24,7 +24,7 @@ impl Progress {
             return Self::Lines { output, said: None };
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} assets  {per_sec}  {elapsed_precise}  {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} assets  {elapsed_precise}  {msg}") {
             bar.set_style(style);
         }
         Self::Bar(bar)
