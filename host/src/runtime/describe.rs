@@ -6,10 +6,10 @@ use super::answers::code;
 use super::lift::contract;
 use super::schema::{self, Settings};
 use crate::model::{Capability, Description, Result};
+use crate::policy::Template;
 
 const JSON: usize = 256 << 10;
 const TEMPLATES: usize = 16;
-const TEMPLATE: usize = 512;
 
 /// The description and the names of the secret settings. `imports`: what the component really asks for.
 pub fn check(json: &str, imports: &BTreeSet<Capability>) -> Result<(Description, Vec<String>)> {
@@ -47,27 +47,14 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
 }
 
-/// A template's form is for `policy` to read; that its placeholders are public settings of this plugin is checked here.
+/// `policy` knows the grammar; that a template names public settings of this plugin is checked here.
 fn egress(template: &str, settings: &Settings) -> Result<()> {
-    let wrong = |why: &str| Err(contract(format!("an egress template {why}")));
-    if template.len() > TEMPLATE || !template.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return wrong("is at most 512 printable ASCII characters without spaces");
+    let public = |name: &&str| settings.names.iter().any(|known| known == name) && !settings.secrets.iter().any(|secret| secret == name);
+    if Template::parse(template)?.settings().iter().all(public) {
+        Ok(())
+    } else {
+        Err(contract("an egress template names a setting that is not there or is secret"))
     }
-    if !template.starts_with("s3://") && !template.starts_with("https://") {
-        return wrong("begins with 's3://' or 'https://'");
-    }
-    let mut rest = template;
-    while let Some((_, from)) = rest.split_once('{') {
-        let Some((placeholder, after)) = from.split_once('}') else { return wrong("has a '{' without a '}'") };
-        let Some(name) = placeholder.strip_prefix("settings.").map(|name| name.strip_suffix("|*").unwrap_or(name)) else {
-            return wrong("has placeholders of the form {settings.name}");
-        };
-        if !settings.names.iter().any(|known| known == name) || settings.secrets.iter().any(|secret| secret == name) {
-            return wrong("names a setting that is not there or is secret");
-        }
-        rest = after;
-    }
-    if rest.contains('}') { wrong("has a '}' without a '{'") } else { Ok(()) }
 }
 
 #[cfg(test)]
