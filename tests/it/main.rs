@@ -2,4 +2,5 @@
 
 mod doubles;
 mod plugins;
+mod runtime;
 mod strict;

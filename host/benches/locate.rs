@@ -1,0 +1,101 @@
+//! What the sandbox costs: `locate` of `aws_iam_role` in a fresh instance for each call, and for each path of a batch, beside the same
+//! function run natively. All in one interleaved run, since only ratios of one run can be compared.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be made stops, and what it found is printed")]
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use connector_aws_iam_role::plan::{AwsIamRole, Settings};
+use portcullis::model::Capability;
+use portcullis::runtime::{Limits, Plugin, Runtime, RuntimeConfig};
+use portcullis_plugin::Connector;
+
+const ROUNDS: usize = 9;
+const SLICE: Duration = Duration::from_millis(80);
+const BATCH: usize = 1000;
+const SETTINGS: &str =
+    r#"{"bucket_name":"customer-assets","iam_role_arn":"arn:aws:iam::123456789012:role/PortcullisRead","region":"eu-west-1","scope":"s3","session_ttl":3600}"#;
+
+/// How often `work` runs in a slice: calls a second.
+fn rate(mut work: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    let mut calls = 0_u32;
+    while started.elapsed() < SLICE {
+        work();
+        calls += 1;
+    }
+    f64::from(calls) / started.elapsed().as_secs_f64()
+}
+
+/// The same on `threads` threads at once, each with a runtime of its own: calls a second, together.
+fn rate_on(threads: usize, plugin: &Arc<Plugin>, sources: &[String]) -> f64 {
+    let start = Barrier::new(threads);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| sandboxed(plugin, sources, || drop(start.wait())))).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    })
+}
+
+fn sandboxed(plugin: &Plugin, sources: &[String], ready: impl FnOnce()) -> f64 {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let sources: Vec<_> = sources.iter().map(String::as_str).collect();
+    ready();
+    rate(|| assert_eq!(tokio.block_on(plugin.locate(SETTINGS, &sources)).unwrap().locations.len(), sources.len()))
+}
+
+/// Settings parsed once for each call, as in the guest.
+fn native(sources: &[String]) -> f64 {
+    rate(|| {
+        let settings: Settings = serde_json::from_str(black_box(SETTINGS)).unwrap();
+        assert_eq!(AwsIamRole::locate(&settings, black_box(sources)).unwrap().locations.len(), sources.len());
+    })
+}
+
+fn load() -> Arc<Plugin> {
+    // <target>/<profile>/deps/<this>
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).map(PathBuf::from).unwrap();
+    let component = target.join("components/aws_iam_role.wasm");
+    let wasm = std::fs::read(&component).unwrap_or_else(|error| {
+        println!("{}: {error}; run `make components`", component.display());
+        std::process::exit(1)
+    });
+    let runtime = Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: None, cache_key: [0; 32] }, None).unwrap();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio.block_on(runtime.load(&wasm, &BTreeSet::from([Capability::Aws, Capability::Http]))).unwrap()
+}
+
+fn median(rates: &mut [f64]) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().unwrap()
+}
+
+fn main() {
+    let plugin = load();
+    let batch: Vec<_> = (0..BATCH).map(|number| format!("s3://customer-assets/videos/2026/11/21/clip {number:06}.mp4")).collect();
+    let (one, _) = batch.split_at(1);
+    let mut rates: [Vec<f64>; 5] = Default::default();
+    for round in 0..=ROUNDS {
+        let found = [native(one), rate_on(1, &plugin, one), native(&batch), rate_on(1, &plugin, &batch), rate_on(2, &plugin, one)];
+        // The first round warms up.
+        if round > 0 {
+            rates.iter_mut().zip(found).for_each(|(all, rate)| all.push(rate));
+        }
+    }
+    let [native_one, fresh, native_batch, in_batch, fresh_on_two] = rates.map(|mut rates| median(&mut rates));
+    let nanoseconds = |rate: f64, paths: usize| 1e9 / rate / f64::from(u32::try_from(paths).unwrap());
+    let bar = |met: bool| if met { "met" } else { "MISSED" };
+
+    println!("locate of aws_iam_role, medians of {ROUNDS} interleaved rounds of {} ms", SLICE.as_millis());
+    println!("  one path,   native             {:>10.0} ns a call", nanoseconds(native_one, 1));
+    let call = nanoseconds(fresh, 1);
+    println!("  one path,   fresh instance     {call:>10.0} ns a call   {:>6.1} x native   bar 20 us: {}", native_one / fresh, bar(call <= 20_000.0));
+    println!("  {BATCH} paths, native             {:>10.0} ns a path", nanoseconds(native_batch, BATCH));
+    let ratio = native_batch / in_batch;
+    println!("  {BATCH} paths, fresh instance     {:>10.0} ns a path   {ratio:>6.2} x native   bar 2 x: {}", nanoseconds(in_batch, BATCH), bar(ratio <= 2.0));
+    println!("  one path,   fresh, 2 threads   {fresh_on_two:>10.0} calls/s     {:>6.2} x one thread", fresh_on_two / fresh);
+}
