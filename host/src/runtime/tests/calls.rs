@@ -1,10 +1,11 @@
 //! What a hostile guest does while it runs: each is stopped with its own code, and the next call works.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::guest::{Guest, words};
-use crate::model::{Error, Kind, Principal, Target};
+use super::guest::{Guest, runtime, words};
+use crate::model::{Capability, Error, Kind, Principal, Target};
 use crate::runtime::{Limits, Plugin};
 
 const LOOP: &str = "(loop $forever (br $forever)) i32.const 0";
@@ -194,6 +195,38 @@ async fn p09_a_flood_of_log_lines_ends_in_a_good_answer() {
         ..Guest::default()
     };
     assert_eq!(fault(&*too_long.load(quick()).await).await.code(), "output_too_large", "a line of 5 MiB");
+}
+
+/// `aws.acquire` with the anonymous credential; its result lies at 0x600: `tag, 0, 0, 0, kind`.
+const ACQUIRE: &str = r#"(import "portcullis:connector/aws@0.1.0" "acquire" (func $acquire (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+
+fn acquire() -> String {
+    format!("(call $acquire {} (i32.const 0x600))", "(i32.const 0)".repeat(13))
+}
+
+async fn load_with_aws(guest: &Guest<'_>) -> Arc<Plugin> {
+    runtime(quick()).load(&guest.component(), &BTreeSet::from([Capability::Aws])).await.unwrap()
+}
+
+#[tokio::test]
+async fn b01_nobody_reaches_the_broker_while_it_plans() {
+    let (error, denied) = (1, 2);
+    let acquire = acquire();
+    let locate = format!(
+        "{acquire} (if (i32.ne (i32.load8_u (i32.const 0x600)) (i32.const {error})) (then unreachable))
+        (if (i32.ne (i32.load8_u (i32.const 0x604)) (i32.const {denied})) (then unreachable)) i32.const 0x100"
+    );
+    let plugin = load_with_aws(&Guest { imports: ACQUIRE, locate: &locate, data: plan(0), ..Guest::default() }).await;
+    located(&plugin).await.expect("the guest is told 'denied' and goes on");
+}
+
+#[tokio::test]
+async fn p09_host_calls_are_counted() {
+    for (calls, code) in [(64, ""), (65, "host_calls_exceeded")] {
+        let locate = format!("{} i32.const 0x100", acquire().repeat(calls));
+        let plugin = load_with_aws(&Guest { imports: ACQUIRE, locate: &locate, data: plan(0), ..Guest::default() }).await;
+        assert_eq!(located(&plugin).await.err().map(|error| error.code().to_owned()).unwrap_or_default(), code, "{calls} calls");
+    }
 }
 
 #[tokio::test]

@@ -103,9 +103,19 @@ impl Guest<'_> {
 
 /// A component of the contract's full world.
 pub fn component(core: &str) -> Vec<u8> {
+    component_with(core, &[], "")
+}
+
+/// The same with further packages, and imports of theirs.
+pub fn component_with(core: &str, packages: &[&str], imports: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_path("../wit").unwrap();
-    let world = resolve.select_world(&[package], Some("full-connector")).unwrap();
+    resolve.push_path("../wit").unwrap();
+    for (number, package) in packages.iter().enumerate() {
+        resolve.push_str(format!("further{number}.wit"), package).unwrap();
+    }
+    let world = format!("package test:guest; world guest {{ include portcullis:connector/full-connector@0.1.0; {imports} }}");
+    let package = resolve.push_str("guest.wit", &world).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
     let mut module = wat::parse_str(core).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
     wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()

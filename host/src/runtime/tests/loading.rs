@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::guest::{Guest, load, runtime};
+use super::guest::{Guest, component_with, load, runtime};
 use crate::model::{Capability, Kind};
 use crate::runtime::{Limits, Runtime, RuntimeConfig};
 
@@ -94,6 +94,59 @@ async fn p16_a_capability_is_offered_only_where_it_was_granted() {
     let plugin = runtime.load(&wasm, &BTreeSet::from([Capability::Http, Capability::Aws])).await.unwrap();
     assert_eq!(plugin.imports(), &BTreeSet::from([Capability::Http]), "what is asked for, not what is granted");
     assert_eq!(plugin.description().id, "tiny");
+}
+
+#[tokio::test]
+async fn p16_a_granted_wasi_is_empty() {
+    let packages = [
+        "package wasi:cli@0.2.3; interface environment { get-environment: func() -> list<tuple<string, string>>; get-arguments: func() -> list<string>; }",
+        "package wasi:random@0.2.3; interface random { get-random-u64: func() -> u64; }",
+        "package wasi:clocks@0.2.3; interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; }",
+        "package wasi:filesystem@0.2.3; interface types { resource descriptor; } interface preopens { use types.{descriptor}; get-directories: func() -> list<tuple<descriptor, string>>; }",
+    ];
+    let wit = "import wasi:cli/environment@0.2.3; import wasi:random/random@0.2.3; import wasi:clocks/wall-clock@0.2.3; import wasi:filesystem/preopens@0.2.3;";
+    let imports = r#"
+        (import "wasi:cli/environment@0.2.3" "get-environment" (func $environment (param i32)))
+        (import "wasi:cli/environment@0.2.3" "get-arguments" (func $arguments (param i32)))
+        (import "wasi:random/random@0.2.3" "get-random-u64" (func $random (result i64)))
+        (import "wasi:clocks/wall-clock@0.2.3" "now" (func $now (param i32)))
+        (import "wasi:filesystem/preopens@0.2.3" "get-directories" (func $directories (param i32)))"#;
+    // Everything that WASI tells is added up: lengths of lists, a random number, the time.
+    let describe =
+        "(call $environment (i32.const 0x600)) (call $arguments (i32.const 0x610)) (call $now (i32.const 0x620)) (call $directories (i32.const 0x640))
+        (if (i64.ne (i64.const 0) (i64.add (i64.add (call $random) (i64.load (i32.const 0x620)))
+            (i64.extend_i32_u (i32.add (i32.load (i32.const 0x604)) (i32.add (i32.load (i32.const 0x614)) (i32.load (i32.const 0x644))))))) (then unreachable))
+        i32.const 0";
+    let wasm = component_with(&Guest { imports, describe, ..Guest::default() }.text(), &packages, wit);
+    let error = refused(&wasm).await;
+    assert_eq!((error.code(), error.message().contains("wasi:")), ("forbidden_import", true), "{error}");
+    let plugin = runtime(Limits::default()).load(&wasm, &BTreeSet::from([Capability::Wasi])).await.expect("granted");
+    assert_eq!(plugin.imports(), &BTreeSet::from([Capability::Wasi]));
+}
+
+#[tokio::test]
+async fn p20_p21_what_is_hard_to_compile_is_answered_in_time() {
+    let blocks = 50_000;
+    let nested = format!("(component (core module (func {} {})))", "block ".repeat(blocks), "end ".repeat(blocks));
+    let cases = [
+        ("50,000 nested blocks", wat(&nested)),
+        ("20,000 functions", wat(&format!("(component (core module {}))", "(func)".repeat(20_000)))),
+        (
+            "20,000 exports",
+            wat(&format!("(component (core module (func $f) {}))", (0..20_000).map(|n| format!("(export \"{n}\" (func $f))")).collect::<String>())),
+        ),
+        (
+            "types that double 40 times",
+            wat(&format!("(component (type $t0 (tuple u8 u8)) {})", (0..40).map(|n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1)).collect::<String>())),
+        ),
+        ("a name of 1 MiB", wat(&format!("(component (import \"{}\" (func)))", "a".repeat(1 << 20)))),
+    ];
+    for (what, wasm) in cases {
+        let started = std::time::Instant::now();
+        let error = refused(&wasm).await;
+        assert_ne!(error.kind(), Kind::Internal, "{what}: {error:?}");
+        assert!(started.elapsed().as_secs() < 30, "{what} took {:?}", started.elapsed());
+    }
 }
 
 #[tokio::test]
