@@ -95,13 +95,7 @@ impl Connector for AwsBucketPolicy {
 
     /// Without a bucket in the settings the prefix names one: `s3://bucket/prefix`.
     fn list(settings: &Settings, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-        let (bucket, prefix) = match (&settings.bucket_name, prefix.strip_prefix("s3://")) {
-            (Some(bucket), None) => (bucket.as_str(), prefix),
-            (None, None) => (settings.bucket()?, prefix),
-            (_, Some(address)) => address.split_once('/').unwrap_or((address, "")),
-        };
-        s3::check_bucket_name(bucket).map_err(|message| Error::invalid("invalid_bucket", message))?;
-        aws::list(&Credential::AwsGatewayRole, bucket, prefix, cursor, limit)
+        s3::list(&Credential::AwsGatewayRole, settings.bucket_name.as_deref(), prefix, cursor, limit)
     }
 }
 

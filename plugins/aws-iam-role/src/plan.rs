@@ -1,6 +1,6 @@
 //! What `aws_iam_role` decides, as pure functions: settings and source paths in, plans out.
 
-use portcullis_plugin::aws::{self, RoleArn, partition_of};
+use portcullis_plugin::aws::{RoleArn, partition_of};
 use portcullis_plugin::{
     AssumeRoleCredential, Capability, Connector, Credential, Error, ErrorKind, FieldError, Finding, Page, Plan, Principal, S3Object, SetupStep, Target, s3,
 };
@@ -114,7 +114,7 @@ impl Connector for AwsIamRole {
     }
 
     fn list(settings: &Settings, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-        aws::list(&settings.credential(), settings.bucket()?, prefix, cursor, limit)
+        s3::list(&settings.credential(), Some(settings.bucket()?), prefix, cursor, limit)
     }
 }
 

@@ -21,11 +21,12 @@ pub(crate) fn decode(text: &str) -> Result<String, Error> {
 
 /// What no URL holds raw: a parser on the way would drop, turn or split it.
 pub(crate) fn check_raw(url: &str) -> Result<(), Error> {
-    match url.chars().find(|char| char.is_control() || matches!(char, ' ' | '\\' | '#')) {
-        None => Ok(()),
-        Some(' ') => Err(Error::invalid("invalid_url", "a URL has no space: write it as %20")),
-        Some('\\') => Err(Error::invalid("invalid_url", "a URL has no backslash: write it as %5C")),
-        Some('#') => Err(Error::invalid("invalid_url", "a URL here has no fragment: write a '#' that is part of the name as %23")),
-        Some(_) => Err(Error::invalid("invalid_url", "a URL has no control characters: write them percent-encoded")),
-    }
+    let message = match url.bytes().find(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'\\' | b'#')) {
+        None => return Ok(()),
+        Some(b' ') => "a URL has no space: write it as %20",
+        Some(b'\\') => "a URL has no backslash: write it as %5C",
+        Some(b'#') => "a URL here has no fragment: write a '#' that is part of the name as %23",
+        Some(_) => "a URL has no control characters: write them percent-encoded",
+    };
+    Err(Error::invalid("invalid_url", message))
 }

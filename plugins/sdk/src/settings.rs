@@ -57,7 +57,10 @@ impl<'de> Deserialize<'de> for Secret {
 /// JSON Schema 2020-12, without references: what is in it is all there is.
 pub(crate) fn schema<T: JsonSchema>() -> Schema {
     let inline = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    inline.with_transform(RecursiveTransform(absent_is_not_null)).into_generator().into_root_schema_for::<T>()
+    let mut schema = inline.with_transform(RecursiveTransform(absent_is_not_null)).into_generator().into_root_schema_for::<T>();
+    // Otherwise a misspelt secret would be kept as a plain setting; the gateway takes no schema that allows it.
+    schema.ensure_object().entry("additionalProperties").or_insert(false.into());
+    schema
 }
 
 /// An optional setting is left out, never `null`: one way to say it, and a simpler form.

@@ -90,11 +90,12 @@ impl<'a> Origin<'a> {
     }
 
     fn url(&self, path: &str) -> String {
-        let path = utf8_percent_encode(path, NOT_IN_URLS);
-        match self.port {
-            443 => format!("https://{}{path}", self.hostname),
-            port => format!("https://{}:{port}{path}", self.hostname),
-        }
+        let mut url = match self.port {
+            443 => format!("https://{}", self.hostname),
+            port => format!("https://{}:{port}", self.hostname),
+        };
+        url.extend(utf8_percent_encode(path, NOT_IN_URLS));
+        url
     }
 }
 
@@ -112,7 +113,10 @@ fn split_scheme(source: &str) -> Option<(&str, &str)> {
 
 /// `.` and `..`, written plainly or escaped.
 fn is_dot_segment(segment: &str) -> bool {
-    segment.len() <= 6 && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    fn after_dot(text: &str) -> Option<&str> {
+        text.strip_prefix('.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"))
+    }
+    after_dot(segment).is_some_and(|rest| rest.is_empty() || after_dot(rest) == Some(""))
 }
 
 /// Whole segments: `train` holds `train/x`, not `training`.

@@ -5,9 +5,11 @@
 mod bucket;
 mod check;
 mod host;
+mod list;
 
 pub use bucket::check_name as check_bucket_name;
 pub use check::check_bucket;
+pub use list::list;
 
 use crate::{Error, S3Object, percent};
 
