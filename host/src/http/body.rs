@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
+use bytes::BytesMut;
 use http_body::Body as _;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -18,6 +19,8 @@ use crate::model::Error;
 pub const MAX_BODY: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
+const LINGER: usize = 4 << 20;
+const LINGER_PATIENCE: Duration = Duration::from_secs(2);
 
 pub struct Json {
     pub fields: Fields,
@@ -35,18 +38,49 @@ pub async fn read(request: Request, limit: usize) -> Result<Json, Problem> {
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Problem::unsupported_media_type("send the body as Content-Type: application/json"));
     }
-    let body = request.into_body();
-    let too_large = || Problem::from(Error::limit("body_too_large", format!("a body is at most {limit} bytes here")));
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let bytes = match tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await {
+    let mut body = request.into_body();
+    let collected = match tokio::time::timeout(PATIENCE, collect(&mut body, limit)).await {
         Err(_) => return Err(Problem::request_timeout()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(too_large()),
-        Ok(Err(_)) => return Err(Error::invalid("body_unreadable", "the body broke off").into()),
-        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(outcome) => outcome.map_err(|_| Error::invalid("body_unreadable", "the body broke off"))?,
     };
-    Ok(Json { fields: Fields::new(parse(&bytes)?), bytes })
+    match collected {
+        Some(bytes) => Ok(Json { fields: Fields::new(parse(&bytes)?), bytes }),
+        None => {
+            linger(&mut body).await;
+            Err(Error::limit("body_too_large", format!("a body is at most {limit} bytes here")).into())
+        }
+    }
+}
+
+/// `None`: it is larger than `limit`, as far as it says or as we have read.
+async fn collect(body: &mut Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
+    if body.size_hint().lower() > limit as u64 {
+        return Ok(None);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Some(bytes.freeze()))
+}
+
+/// A connection that is closed on unread bytes is reset, and the client may never see why. So a little more is read and thrown away.
+async fn linger(body: &mut Body) {
+    let mut left = LINGER;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whether it ended or not, the answer is the same.
+    let _ = tokio::time::timeout(LINGER_PATIENCE, rest).await;
 }
 
 /// An empty body counts as an empty object: for requests whose every field may be left out.
