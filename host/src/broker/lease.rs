@@ -67,6 +67,12 @@ pub(super) struct Session {
     refresh_at: Timestamp,
 }
 
+impl Session {
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.since(self.obtained)
+    }
+}
+
 impl Perishable for Session {
     fn obtained(&self) -> Timestamp {
         self.obtained

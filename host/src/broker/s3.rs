@@ -2,6 +2,7 @@
 //! a bucket in another region, one more for a session that AWS calls expired.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
@@ -12,6 +13,9 @@ use super::{Object, Read, answer, s3_error};
 use crate::fetch::{Fetcher, Outbound};
 use crate::model::{Clock, ConnectionId, Credential, Error, Result, S3Object, Timestamp};
 use crate::policy::Grant;
+
+/// A HEAD's 400 does not say why. A session younger than this is not suspected: or each bad HEAD would open a new one.
+const MAYBE_EXPIRED: Duration = Duration::from_secs(60);
 
 pub(super) struct S3 {
     pub places: Arc<Places>,
@@ -36,7 +40,7 @@ impl S3 {
             if !moved && let Some(region) = refusal.other_region(&place.region) {
                 moved = true;
                 place = self.places.learn(&object.bucket, region);
-            } else if !renewed && refusal.session_expired(read.head) {
+            } else if !renewed && refusal.session_expired(read.head && session.age((self.clock)()) >= MAYBE_EXPIRED) {
                 renewed = true;
                 self.leases.refused(grant, credential, &session);
             } else {

@@ -36,11 +36,11 @@ impl Refusal {
         self.region.as_ref().filter(|region| about_region && *region != asked).cloned()
     }
 
-    /// U14. A HEAD's 400 says nothing more: it may be this.
-    pub fn session_expired(&self, head: bool) -> bool {
+    /// U14. An answer without a body (to a HEAD) may mean this with a 400; `suspected`: it is taken to.
+    pub fn session_expired(&self, suspected: bool) -> bool {
         match self.code.as_deref() {
             Some(code) => matches!(code, "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken"),
-            None => head && self.status == 400,
+            None => suspected && self.status == 400,
         }
     }
 

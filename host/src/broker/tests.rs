@@ -237,6 +237,20 @@ async fn u14_an_expired_session_is_opened_again_once() {
 }
 
 #[tokio::test]
+async fn u14_a_bad_head_does_not_open_session_after_session() {
+    let remote = Remote::scripted((0..5).map(|_| answer(400, "", ""))).await;
+    let world = World::new(&remote);
+    let head = || Read { head: true, ..Read::default() };
+    for _ in 0..3 {
+        assert_eq!(world.s3("k", head()).await.err().expect("refused").code(), "s3_request_refused");
+    }
+    assert_eq!((remote.heads().len(), world.sessions_opened()), (3, 1));
+    world.sts.now.fetch_add(60_000, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(world.s3("k", head()).await.err().expect("refused").code(), "s3_request_refused");
+    assert_eq!((remote.heads().len(), world.sessions_opened()), (5, 2), "an old session is suspected, once");
+}
+
+#[tokio::test]
 async fn u10_u16_what_is_not_the_object_is_never_passed_on() {
     let range = Read { range: ByteRange::parse("bytes=0-3"), ..Read::default() };
     let cases = [
