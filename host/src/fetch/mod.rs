@@ -140,7 +140,8 @@ impl Fetcher {
             connection: ConnectionId(uuid::Uuid::nil()),
             method: Method::POST,
             https: url.scheme() == "https",
-            host: url.host_str().unwrap_or_default().to_owned(),
+            // The canonical form that was judged: the dot of the root is no part of it.
+            host: url.host_str().map(|host| host.strip_suffix('.').unwrap_or(host)).unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or_default(),
             path_and_query: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
             headers,

@@ -140,6 +140,10 @@ async fn a_form_is_posted_once_and_its_answer_is_bounded() {
     assert!(request.contains("content-type: application/x-www-form-urlencoded\r\n") && request.contains("content-length: 27\r\n"), "{request}");
     let error = fetcher.post_form(&url("/large"), http::HeaderMap::new(), &form).await.expect_err("too large");
     assert_eq!((error.code(), upstream.accepted()), ("response_too_large", 2));
+    let absolute = url::Url::parse(&format!("http://Login.example.:{}/token", upstream.port)).expect("a URL");
+    resolving(addresses(), &["127.0.0.1"]).post_form(&absolute, http::HeaderMap::new(), &form).await.expect("an answer");
+    let request = upstream.requests().pop().expect("a request");
+    assert!(request.contains(&format!("\r\nhost: login.example:{}\r\n", upstream.port)), "{request}");
 }
 
 /// The environment of a process is shared by its tests: the test runs itself again with the variables set.
