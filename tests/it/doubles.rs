@@ -6,26 +6,12 @@ use http::Method;
 use portcullis_tests::aws::Keys;
 use portcullis_tests::aws_client::AwsClient;
 use portcullis_tests::scene::{
-    CUSTOMER, EXTERNAL_ID, GATEWAY_ROLE, GATEWAY_USER, MEDIA, MEDIA_REGION, NEAR, ODD_KEYS, PLATFORM, READER_ROLE, fixture, statements, trust,
+    CUSTOMER, EXTERNAL_ID, GATEWAY_ROLE, GATEWAY_USER, MEDIA, MEDIA_REGION, NEAR, ODD_KEYS, PLATFORM, READER_ROLE, statements, trust,
 };
-use portcullis_tests::stack::{AwsStack, double, ministack};
+use portcullis_tests::stack::AwsStack;
 use serde_json::json;
 
-/// Each test twice: `on_the_double` and `on_ministack`.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => { $(
-        mod $name {
-            #[tokio::test]
-            async fn on_the_double() {
-                super::super::doubles::bodies::$name(&super::double(&super::fixture()).await).await;
-            }
-            #[tokio::test]
-            async fn on_ministack() {
-                super::super::doubles::bodies::$name(&super::ministack(&super::fixture()).await).await;
-            }
-        }
-    )* };
-}
+use crate::play::on_both;
 
 on_both! { the_trust_policy_decides, signatures_and_tokens_are_verified, policies_meet, presigned_requests_end, keys_are_exact_bytes, pages_cover_a_listing }
 

@@ -1,6 +1,14 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
+mod bad_input;
+mod canary;
+mod connections;
 mod doubles;
+mod egress;
+mod hostile;
+mod ingestion;
+mod play;
 mod plugins;
 mod runtime;
 mod strict;
+mod tidy;

@@ -1,7 +1,9 @@
 //! What the tests stand on: doubles of AWS and of an https origin, the referee beside them, and the real gateway as a child process.
 
+pub mod api;
 pub mod aws;
 pub mod aws_client;
+pub mod gateway;
 pub mod ministack;
 pub mod origin;
 pub mod process;

@@ -142,7 +142,7 @@ impl Origin {
         format!("https://localhost:{}{path}", self.port)
     }
 
-    /// `path`: as it goes over the wire.
+    /// `path`: as it goes over the wire; `/` is public, too.
     pub fn put(&self, path: &str, bytes: impl Into<Bytes>) {
         self.insert(path, Content::Bytes(bytes.into()));
     }

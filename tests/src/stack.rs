@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use url::Url;
 
-use crate::aws::{AwsDouble, Fixture, Keys};
-use crate::ministack::Ministack;
+use crate::aws::{AwsDouble, Keys};
 
 #[async_trait]
 pub trait AwsStack: Send + Sync {
@@ -30,12 +29,4 @@ impl AwsStack for AwsDouble {
     async fn put(&self, _account: &str, bucket: &str, key: &str, text: &str) {
         self.put(bucket, key, text.to_owned());
     }
-}
-
-pub async fn double(fixture: &Fixture) -> AwsDouble {
-    AwsDouble::with(fixture).await
-}
-
-pub async fn ministack(fixture: &Fixture) -> Ministack {
-    Ministack::with(fixture).await
 }

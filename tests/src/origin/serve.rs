@@ -80,7 +80,7 @@ fn answer(state: &State, request: &Request<Incoming>, fault: Option<&Fault>) -> 
     let path = request.uri().path();
     let tree = path.split('/').nth(1).unwrap_or("");
     let challenge = match tree {
-        "public" => None,
+        "public" | "" => None,
         "basic" => Some((format!("Basic {}", STANDARD.encode(format!("{}:{}", state.settings.username, state.settings.password))), "Basic realm=\"origin\"")),
         "bearer" => Some((format!("Bearer {}", state.settings.token), "Bearer")),
         _ => return plain(404, &[]),

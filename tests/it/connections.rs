@@ -1,0 +1,438 @@
+//! The life of a connection, seen from the API: made, tested, shown, changed, deleted, and who may.
+
+use http::Method;
+use portcullis_tests::scene::{CUSTOMER, GATEWAY_ROLE, MEDIA, NEAR, ODD_KEYS, PLATFORM, READER_ROLE, SHARED, shared_with, trust};
+use portcullis_tests::stack::AwsStack;
+use serde_json::{Value, json};
+
+use crate::play::{basic_body, bearer_body, check, gateway_on, on_both, play, ready_role, ready_web, role_body};
+
+on_both! {
+    c01_c10_c18_l02_l04_l05_l12_l14_a_role_serves_once_it_trusts_the_external_id,
+    l06_b04_an_insecure_external_id_is_found_by_probing,
+    c04_b04_the_default_connection_reads_for_the_organization_that_a_bucket_names,
+    l07_l16_c14_any_key_and_every_form_of_its_address_reads_the_same_object,
+    c23_a_connection_lists_what_it_may_read,
+}
+
+mod bodies {
+    use super::*;
+
+    pub async fn c01_c10_c18_l02_l04_l05_l12_l14_a_role_serves_once_it_trusts_the_external_id(aws: &dyn AwsStack) {
+        let gateway = gateway_on(aws).await;
+        let api = gateway.api();
+        let made = api.post("/api/v1/connections", &role_body("films")).await.expect(201);
+        // The fixture's role wants another external id: what was made is there, tested, and does not serve.
+        assert_eq!((&made["status"], &made["name"], &made["type"]), (&json!("error"), &json!("films"), &json!("aws_iam_role")), "{made:#}");
+        assert_eq!(made["config"]["session_ttl"], 3600, "the default");
+        assert!(made["connection_id"].as_str().unwrap().len() == 36 && made["created_at"].is_string() && made["updated_at"].is_string());
+        let refused = check(&made, "assume_role");
+        assert_eq!((&refused["passed"], &refused["code"]), (&json!(false), &json!("role_cannot_be_assumed")));
+        for word in ["ARN", "external id", "STS"] {
+            assert!(refused["remedy"].as_str().unwrap().contains(word), "{refused}");
+        }
+        assert!(made["last_good_at"].is_null());
+        assert!(!api.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.status.is_success(), "it does not serve");
+
+        let external_id = made["external_id"].as_str().unwrap();
+        assert!(external_id.len() >= 22, "128 bits or more: {external_id}");
+        let setup = api.get("/api/v1/connections/films/setup").await.expect(200).to_string();
+        assert!(setup.contains("sts:ExternalId") && setup.contains(external_id) && setup.contains(GATEWAY_ROLE), "{setup}");
+
+        aws.trust(CUSTOMER, "media/reader", &trust(Some(external_id))).await;
+        let tested = api.post("/api/v1/connections/films/test", &json!({})).await.expect(200);
+        assert_eq!(tested["status"], "ready", "{tested:#}");
+        for name in ["assume_role", "external_id", "caller_identity"] {
+            assert_eq!(check(&tested, name)["passed"], true, "{tested:#}");
+        }
+        let shown = api.get("/api/v1/connections/films").await.expect(200);
+        assert_eq!((&shown["status"], shown["last_good_at"].is_string()), (&json!("ready"), true), "{shown:#}");
+        let read = api.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await;
+        assert_eq!((read.status.as_u16(), read.text().as_str()), (200, "jpeg a"));
+    }
+
+    pub async fn l06_b04_an_insecure_external_id_is_found_by_probing(aws: &dyn AwsStack) {
+        let gateway = gateway_on(aws).await;
+        let api = gateway.api();
+        let made = api.post("/api/v1/connections", &role_body("films")).await.expect(201);
+        let mut any = trust(Some("x"));
+        any["Statement"][0]["Condition"] = json!({"StringLike": {"sts:ExternalId": "*"}});
+        for (sentence, document) in [("no id is asked for", trust(None)), ("any id will do", any)] {
+            aws.trust(CUSTOMER, "media/reader", &document).await;
+            let tested = api.post("/api/v1/connections/films/test", &json!({})).await.expect(200);
+            let found = check(&tested, "external_id");
+            assert_eq!(
+                (&tested["status"], &found["passed"], &found["code"]),
+                (&json!("error"), &json!(false), &json!("external_id_configured_insecurely")),
+                "{sentence}: {tested:#}"
+            );
+            assert!(!api.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.status.is_success(), "{sentence}: it does not serve");
+        }
+        aws.trust(CUSTOMER, "media/reader", &trust(made["external_id"].as_str())).await;
+        let tested = api.post("/api/v1/connections/films/test", &json!({})).await.expect(200);
+        assert_eq!((&tested["status"], &check(&tested, "external_id")["passed"]), (&json!("ready"), &json!(true)), "{tested:#}");
+    }
+
+    pub async fn c04_b04_the_default_connection_reads_for_the_organization_that_a_bucket_names(aws: &dyn AwsStack) {
+        let gateway = gateway_on(aws).await;
+        let operator = gateway.api();
+        let acme = operator.token("acme", "admin").await;
+        let source = format!("s3://{NEAR}/a.txt");
+        for (sentence, api) in [("the operator's organization", &operator), ("another organization", &operator.token("other", "admin").await)] {
+            let answer = api.read("portcullis", &source).await;
+            answer.problem(502, "permission_denied");
+            assert!(!answer.text().contains("shared a"), "{sentence}");
+        }
+        let read = acme.read("portcullis", &source).await;
+        assert_eq!((read.status.as_u16(), read.text().as_str()), (200, "shared a"), "the organization that the bucket's policy names");
+        let page = acme.post("/api/v1/connections/portcullis/list", &json!({"bucket": NEAR, "prefix": ""})).await.expect(200);
+        assert_eq!(page["entries"].as_array().map(Vec::len), Some(2), "{page}");
+
+        let first = acme.get("/api/v1/connections").await.expect(200)["items"][0].clone();
+        assert_eq!((&first["name"], &first["type"]), (&json!("portcullis"), &json!("aws_bucket_policy")));
+        acme.patch("/api/v1/connections/portcullis", &json!({"description": "mine"})).await.problem(409, "default_connection");
+        acme.delete("/api/v1/connections/portcullis").await.problem(409, "default_connection");
+    }
+
+    pub async fn l07_l16_c14_any_key_and_every_form_of_its_address_reads_the_same_object(aws: &dyn AwsStack) {
+        let gateway = gateway_on(aws).await;
+        let api = gateway.api();
+        let made = ready_role(&api, aws, "films").await;
+        for key in ODD_KEYS {
+            let read = api.read("films", &format!("s3://{MEDIA}/{key}")).await;
+            assert_eq!((read.status.as_u16(), read.text().as_str()), (200, key), "s3://{MEDIA}/{key}");
+        }
+        let id = made["connection_id"].as_str().unwrap();
+        for address in [
+            format!("s3://{MEDIA}/odd/a b.jpg"),
+            format!("https://{MEDIA}.s3.eu-west-1.amazonaws.com/odd/a%20b.jpg"),
+            format!("https://{MEDIA}.s3.amazonaws.com/odd/a%20b.jpg"),
+            format!("https://{MEDIA}.s3-eu-west-1.amazonaws.com/odd/a%20b.jpg"),
+            format!("https://{MEDIA}.s3.dualstack.eu-west-1.amazonaws.com/odd/a%20b.jpg"),
+            format!("https://s3.eu-west-1.amazonaws.com/{MEDIA}/odd/a%20b.jpg"),
+            format!("https://s3.amazonaws.com/{MEDIA}/odd/a%20b.jpg"),
+        ] {
+            for connection in ["films", id] {
+                let read = api.read(connection, &address).await;
+                assert_eq!((read.status.as_u16(), read.text().as_str()), (200, "odd/a b.jpg"), "{address} through {connection}");
+            }
+        }
+    }
+
+    pub async fn c23_a_connection_lists_what_it_may_read(aws: &dyn AwsStack) {
+        let gateway = gateway_on(aws).await;
+        let api = gateway.api();
+        ready_role(&api, aws, "films").await;
+        let names = |page: &Value, list: &str| -> Vec<String> {
+            page[list].as_array().unwrap().iter().map(|entry| entry["path"].as_str().or(entry.as_str()).unwrap().to_owned()).collect()
+        };
+        let page = api.post("/api/v1/connections/films/list", &json!({"prefix": "train/"})).await.expect(200);
+        assert_eq!(names(&page, "entries"), [format!("s3://{MEDIA}/train/a.jpg"), format!("s3://{MEDIA}/train/b.jpg")]);
+        assert_eq!(names(&page, "prefixes").len(), 1, "{page}");
+        let (mut found, mut token) = (0, None::<String>);
+        for _ in 0..10 {
+            let mut ask = json!({"prefix": "train/", "max_keys": 1});
+            if let Some(token) = &token {
+                ask["continuation_token"] = json!(token);
+            }
+            let page = api.post("/api/v1/connections/films/list", &ask).await.expect(200);
+            found += names(&page, "entries").len() + names(&page, "prefixes").len();
+            token = page["next"].as_str().map(str::to_owned);
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!((found, token), (3, None));
+        for (ask, pointer) in [(json!({"max_keys": 1001}), "/max_keys"), (json!({"max_keys": 0}), "/max_keys"), (json!({"prefix": 1}), "/prefix")] {
+            assert_eq!(api.post("/api/v1/connections/films/list", &ask).await.pointers(), [pointer], "{ask}");
+        }
+    }
+}
+
+/// What our double knows of AWS and the referee does not: a bucket policy with a condition, over accounts.
+#[tokio::test]
+async fn c04_b04_the_default_connection_reaches_a_customers_bucket_only_for_its_organization() {
+    let play = play().await;
+    let acme = play.api.token("acme", "member").await;
+    let source = format!("s3://{SHARED}/a.txt");
+    play.api.read("portcullis", &source).await.problem(502, "permission_denied");
+    assert_eq!(acme.read("portcullis", &source).await.text(), "shared a");
+    play.aws.bucket_policy(SHARED, Some(&shared_with(SHARED, "default")));
+    assert_eq!(play.api.read("portcullis", &source).await.text(), "shared a");
+    acme.read("portcullis", &source).await.problem(502, "permission_denied");
+}
+
+#[tokio::test]
+async fn l06_an_unclear_answer_is_unverified_and_never_ready() {
+    use portcullis_tests::aws::{Fault, Service};
+    let play = play().await;
+    let made = play.api.post("/api/v1/connections", &role_body("films")).await.expect(201);
+    play.aws.trust(CUSTOMER, "media/reader", &trust(made["external_id"].as_str()));
+    // Whatever it asks first, everything after that is throttled, retries and all.
+    let tested = play.api.post("/api/v1/connections/films/test", &json!({"update_state": false})).await.expect(200);
+    assert!(tested["passed"] == true, "{tested:#}");
+    play.aws.forget_journal();
+    play.aws.fail(Service::Sts, 200, Fault::Throttle);
+    let tested = play.api.post("/api/v1/connections/films/test", &json!({})).await.expect(200);
+    assert_ne!(tested["status"], "ready", "{tested:#}");
+}
+
+#[tokio::test]
+async fn c07_c09_b07_what_the_setup_renders_is_what_aws_needs_and_no_more() {
+    let play = play().await;
+    let acme = play.api.token("acme", "admin").await;
+    let documents = |setup: &Value| -> Vec<Value> {
+        let steps = setup["steps"].as_array().unwrap();
+        let all = steps.iter().flat_map(|step| step["documents"].as_array().unwrap().clone());
+        all.filter(|document| document["language"] == "json").map(|document| serde_json::from_str(document["body"].as_str().unwrap()).unwrap()).collect()
+    };
+    let find = |documents: &[Value], action: &str| documents.iter().find(|document| document.to_string().contains(action)).unwrap().clone();
+
+    let role = format!("arn:aws:iam::{CUSTOMER}:role/made-by-the-book");
+    let body = json!({"name": "by_the_book", "type": "aws_iam_role", "config": {"iam_role_arn": role, "bucket_name": MEDIA}, "test_location": format!("s3://{MEDIA}/train/a.jpg")});
+    let made = acme.post("/api/v1/connections", &body).await.expect(201);
+    let setup = acme.get("/api/v1/connections/by_the_book/setup").await.expect(200);
+    for placeholder in ["YOUR", "<bucket", "BUCKET_NAME", "${", "{{", "…"] {
+        assert!(!setup.to_string().contains(placeholder), "a placeholder is left: {placeholder}");
+    }
+    let (trust, policy) = (find(&documents(&setup), "sts:AssumeRole"), find(&documents(&setup), "s3:GetObject"));
+    let statements_of = |document: &Value| document["Statement"].as_array().unwrap().clone();
+    let actions: Vec<&str> = ["s3:ListBucket", "s3:GetObject"].into_iter().filter(|action| policy.to_string().contains(action)).collect();
+    assert_eq!((actions.len(), statements_of(&policy).len()), (2, 2), "least privilege: list and get: {policy:#}");
+    assert!(!policy.to_string().contains("s3:*") && !policy.to_string().contains("\"*\""), "{policy:#}");
+    let fixture = portcullis_tests::aws::Fixture::new().account(CUSTOMER, |account| account.role("made-by-the-book", trust, Some(policy)));
+    play.aws.load(&fixture);
+    let tested = acme.post("/api/v1/connections/by_the_book/test", &json!({})).await.expect(200);
+    assert_eq!(tested["status"], "ready", "{tested:#}");
+    assert!(made["external_id"].is_string());
+
+    let setup = acme.get(&format!("/api/v1/connections/portcullis/setup?bucket={SHARED}")).await.expect(200);
+    let policy = find(&documents(&setup), "s3:GetObject");
+    assert_eq!(statements_of(&policy).len(), 2, "list on the bucket, get on its objects: {policy:#}");
+    assert!(policy.to_string().contains("aws:PrincipalTag/organization"), "{policy:#}");
+    play.aws.bucket_policy(SHARED, Some(&policy));
+    assert_eq!(acme.read("portcullis", &format!("s3://{SHARED}/a.txt")).await.text(), "shared a");
+    play.api.read("portcullis", &format!("s3://{SHARED}/a.txt")).await.problem(502, "permission_denied");
+}
+
+#[tokio::test]
+async fn c06_the_gateways_principal_is_shown_where_a_policy_is_rendered() {
+    let play = play().await;
+    let setup = play.api.get(&format!("/api/v1/connections/portcullis/setup?bucket={SHARED}")).await.expect(200);
+    assert_eq!((&setup["principal"]["role_arn"], &setup["principal"]["account_id"]), (&json!(GATEWAY_ROLE), &json!(PLATFORM)), "{setup:#}");
+}
+
+#[tokio::test]
+async fn c03_c19_c25_h02_basic_and_bearer_reach_their_origin_and_never_show_their_secret() {
+    let play = play().await;
+    play.origin.put("/basic/a b.txt".replace(' ', "%20").as_str(), "basic a");
+    play.origin.put("/bearer/a.txt", "bearer a");
+    let settings = play.origin.settings().clone();
+    for (body, path, text) in
+        [(basic_body("with_basic", &play.origin), "/basic/a%20b.txt", "basic a"), (bearer_body("with_bearer", &play.origin), "/bearer/a.txt", "bearer a")]
+    {
+        let made = ready_web(&play.api, body.clone(), &play.origin.url(path)).await;
+        let name = made["name"].as_str().unwrap();
+        let secret = if made["type"] == "https_basic" { "password" } else { "bearer_token" };
+        assert_eq!(made["config"][secret], json!({"set": true}));
+        let read = play.api.read(name, &play.origin.url(path)).await;
+        assert_eq!((read.status.as_u16(), read.text().as_str()), (200, text));
+        let everything =
+            format!("{made} {} {}", play.api.get("/api/v1/connections").await.text(), play.api.get(&format!("/api/v1/connections/{name}")).await.text());
+        assert!(!everything.contains(&settings.password) && !everything.contains(&settings.token));
+    }
+    let seen = play.origin.journal();
+    assert!(seen.iter().all(|seen| seen.method == "GET" || seen.method == "HEAD"), "only reads: {seen:?}");
+    let basic = seen.iter().find(|seen| seen.target.starts_with("/basic/") && seen.status == 200).unwrap();
+    use base64::Engine;
+    let exact = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", settings.username, settings.password));
+    assert_eq!(basic.authorization.as_deref(), Some(format!("Basic {exact}").as_str()), "UTF-8, byte for byte");
+}
+
+#[tokio::test]
+async fn h08_l04_a_wrong_secret_is_told_by_the_test_and_tried_once() {
+    let play = play().await;
+    play.origin.put("/bearer/a.txt", "bearer a");
+    let mut body = bearer_body("with_bearer", &play.origin);
+    body["config"]["bearer_token"] = json!("not-the-token");
+    body["test_location"] = json!(play.origin.url("/bearer/a.txt"));
+    let made = play.api.post("/api/v1/connections", &body).await.expect(201);
+    assert_eq!(made["status"], "error", "{made:#}");
+    assert!(made["last_test"]["findings"].to_string().contains("upstream_auth_failed"), "{made:#}");
+    assert!(play.origin.journal().len() <= 2, "{:?}", play.origin.journal());
+}
+
+#[tokio::test]
+async fn c10_v10_what_fails_its_test_is_not_made_where_that_is_asked() {
+    let play = play().await;
+    let answer = play.api.post("/api/v1/connections?validate=require", &role_body("films")).await;
+    assert!(answer.status.is_client_error() || answer.status.as_u16() == 502, "{}", answer.text());
+    play.api.get("/api/v1/connections/films").await.problem(404, "connection_not_found");
+}
+
+#[tokio::test]
+async fn c02_c12_c14_c16_c18_c21_p12_a_connection_lives_from_create_to_delete() {
+    let play = play().await;
+    let seed = json!({
+        "name": "my_s3_connection",
+        "config": {"iam_role_arn": READER_ROLE, "bucket_name": MEDIA},
+        "test_location": format!("s3://{MEDIA}/example_file.mp4"),
+        "type": "aws_iam_role",
+    });
+    let made = play.api.post("/api/v1/connections", &seed).await.expect(201);
+    let id = made["connection_id"].as_str().unwrap();
+    play.api.post("/api/v1/connections", &seed).await.problem(409, "name_taken");
+    for path in [format!("/api/v1/connections/{id}"), "/api/v1/connections/my_s3_connection".into(), "/api/v0/connections/my_s3_connection".into()] {
+        assert_eq!(play.api.get(&path).await.expect(200)["connection_id"], id, "{path}");
+    }
+    let (external_id, revision) = (made["external_id"].clone(), made["revision"].as_u64().unwrap());
+    let renamed = play.api.patch(&format!("/api/v1/connections/{id}"), &json!({"name": "films", "description": "of the winter"})).await.expect(200);
+    assert_eq!((&renamed["name"], &renamed["description"], &renamed["revision"]), (&json!("films"), &json!("of the winter"), &json!(revision)));
+    play.api.get("/api/v1/connections/my_s3_connection").await.problem(404, "connection_not_found");
+    let changed = play.api.patch("/api/v1/connections/films", &json!({"config": {"session_ttl": 900}})).await.expect(200);
+    assert_eq!((&changed["config"]["session_ttl"], changed["revision"].as_u64() > Some(revision)), (&json!(900), true), "{changed:#}");
+    assert_eq!(changed["external_id"], external_id, "never changed");
+    let deleted = play.api.delete("/api/v0/connections/films").await.expect(200);
+    assert_eq!(deleted["connection_id"], id);
+    for answer in
+        [play.api.get(&format!("/api/v1/connections/{id}")).await, play.api.delete("/api/v1/connections/films").await, play.api.read("films", "s3://x/y").await]
+    {
+        assert_eq!(answer.status.as_u16(), 404, "{}", answer.text());
+    }
+    let again = play.api.post("/api/v1/connections", &seed).await.expect(201);
+    assert_ne!(again["external_id"], external_id, "a new connection has a new one");
+}
+
+#[tokio::test]
+async fn c21_a08_another_host_asks_for_the_secret_again() {
+    let play = play().await;
+    play.origin.put("/basic/a.txt", "basic a");
+    ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url("/basic/a.txt")).await;
+    let moved = play.api.patch("/api/v1/connections/press", &json!({"config": {"hostname": "evil.example"}})).await;
+    assert_eq!((moved.status.as_u16(), moved.pointers()), (422, vec!["/config/password".to_owned()]), "{}", moved.text());
+    assert!(play.origin.journal().iter().all(|seen| seen.host.starts_with("localhost")));
+    assert_eq!(play.api.get("/api/v1/connections/press").await.expect(200)["config"]["hostname"], "localhost");
+}
+
+#[tokio::test]
+async fn c22_a_test_may_leave_the_state_alone() {
+    let play = play().await;
+    ready_role(&play.api, &play.aws, "films").await;
+    play.aws.trust(CUSTOMER, "media/reader", &trust(Some("somebody-elses")));
+    let tested = play.api.post("/api/v1/connections/films/test", &json!({"update_state": false})).await.expect(200);
+    assert_eq!((&tested["status"], &tested["passed"]), (&json!("ready"), &json!(false)), "{tested:#}");
+    assert_eq!(play.api.get("/api/v1/connections/films").await.expect(200)["status"], "ready");
+    let tested = play.api.post("/api/v1/connections/films/test", &json!({"location": format!("s3://{MEDIA}/train/b.jpg")})).await.expect(200);
+    assert_eq!((&tested["status"], &tested["passed"]), (&json!("error"), &json!(false)), "{tested:#}");
+    play.api.post("/api/v1/connections/films/test", &json!({"location": 7})).await.problem(422, "invalid_field");
+}
+
+#[tokio::test]
+async fn c26_lists_are_filtered_and_paged() {
+    let play = play().await;
+    play.origin.put("/basic/a.txt", "a");
+    for name in ["press_a", "press_b"] {
+        ready_web(&play.api, basic_body(name, &play.origin), &play.origin.url("/basic/a.txt")).await;
+    }
+    play.api.post("/api/v1/connections", &role_body("films")).await.expect(201);
+    let names = |items: Vec<Value>| items.into_iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(play.api.all("/api/v1/connections?limit=1").await), ["portcullis", "films", "press_a", "press_b"]);
+    assert_eq!(names(play.api.all("/api/v1/connections?type=https_basic&limit=1").await), ["press_a", "press_b"]);
+    assert_eq!(names(play.api.all("/api/v1/connections?status=error").await), ["films"]);
+    for query in ["limit=0", "limit=501", "status=well", "cursor=AAAA", "sort=name"] {
+        assert_eq!(play.api.get(&format!("/api/v1/connections?{query}")).await.status.as_u16(), 400, "{query}");
+    }
+    let page = play.api.get("/api/v1/connections?limit=1").await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let stranger = play.api.token("other", "admin").await;
+    assert_eq!(stranger.get(&format!("/api/v1/connections?limit=1&cursor={cursor}")).await.status.as_u16(), 400, "a20: another organization's cursor");
+}
+
+#[tokio::test]
+async fn c05_a04_a06_who_may_not_manage_may_not_and_strangers_see_nothing() {
+    let play = play().await;
+    let made = ready_role(&play.api, &play.aws, "films").await;
+    let id = made["connection_id"].as_str().unwrap();
+    let member = play.api.token("default", "member").await;
+    for answer in [
+        member.post("/api/v1/connections", &role_body("mine")).await,
+        member.patch("/api/v1/connections/films", &json!({"description": "x"})).await,
+        member.delete("/api/v1/connections/films").await,
+        member.post("/api/v1/connections/films/test", &json!({})).await,
+        member.get("/api/v1/connections/films/setup").await,
+        member.post("/api/v1/tokens", &json!({"name": "more", "role": "admin"})).await,
+    ] {
+        answer.problem(403, "role_required");
+    }
+    assert_eq!(member.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.text(), "jpeg a", "members use connections");
+    let stranger = play.api.token("other", "admin").await;
+    for name in ["films", id] {
+        let theirs = stranger.get(&format!("/api/v1/connections/{name}")).await;
+        theirs.problem(404, "connection_not_found");
+        assert_eq!(stranger.read(name, &format!("s3://{MEDIA}/train/a.jpg")).await.status.as_u16(), 404);
+        assert_eq!(stranger.delete(&format!("/api/v1/connections/{name}")).await.status.as_u16(), 404);
+    }
+    let nobody = play.api.with_token("");
+    for (method, path) in [
+        (Method::GET, "/api/v1/connections"),
+        (Method::POST, "/api/v1/connections"),
+        (Method::GET, "/api/v1/objects?connection=films&source_path=s3://a/b"),
+        (Method::POST, "/api/v1/ingestion/assets"),
+        (Method::GET, "/api/v1/tokens"),
+        (Method::GET, "/api/v1/plugins"),
+    ] {
+        assert_eq!(nobody.send(method, path, &[], None).await.status.as_u16(), 401, "a01: {path}");
+    }
+    assert_eq!(nobody.get(&format!("/api/v1/connections?token={}", play.gateway.token())).await.status.as_u16(), 401, "a02: a token in a URL");
+}
+
+#[tokio::test]
+async fn c39_a_token_is_shown_once_and_dies_at_once() {
+    let play = play().await;
+    let minted = play.api.post("/api/v1/tokens", &json!({"name": "ci", "role": "member"})).await.expect(201);
+    let text = minted["token"].as_str().unwrap();
+    let theirs = play.api.with_token(text);
+    theirs.get("/api/v1/connections").await.expect(200);
+    let listed = play.api.get("/api/v1/tokens").await.text();
+    assert!(listed.contains("\"ci\"") && !listed.contains(text), "{listed}");
+    play.api.delete(&format!("/api/v1/tokens/{}", minted["token_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(theirs.get("/api/v1/connections").await.status.as_u16(), 401);
+    let past = play.api.post("/api/v1/tokens", &json!({"name": "past", "role": "member", "expires_at": "2020-01-01T00:00:00Z"})).await;
+    assert!(past.status.is_client_error(), "{}", past.text());
+}
+
+#[tokio::test]
+async fn c11_a_bedrock_scope_is_tested_by_the_identity_alone() {
+    let play = play().await;
+    let body = json!({"name": "models", "type": "aws_iam_role", "config": {"iam_role_arn": READER_ROLE, "scope": "bedrock"}});
+    let made = play.api.post("/api/v1/connections", &body).await.expect(201);
+    play.aws.trust(CUSTOMER, "media/reader", &trust(made["external_id"].as_str()));
+    play.aws.forget_journal();
+    let tested = play.api.post("/api/v1/connections/models/test", &json!({})).await.expect(200);
+    assert_eq!(tested["status"], "ready", "{tested:#}");
+    let actions: Vec<String> = play.aws.journal().into_iter().filter_map(|entry| entry.action).collect();
+    assert!(actions.iter().all(|action| action.starts_with("sts:")) && actions.contains(&"sts:GetCallerIdentity".to_owned()), "{actions:?}");
+    let with_bucket = json!({"name": "models_b", "type": "aws_iam_role", "config": {"iam_role_arn": READER_ROLE, "scope": "bedrock", "bucket_name": MEDIA}});
+    assert_eq!(play.api.post("/api/v1/connections", &with_bucket).await.pointers(), ["/config/bucket_name"]);
+}
+
+#[tokio::test]
+async fn c10b_t11_what_is_asked_of_sts_is_bounded_to_the_connection() {
+    let play = play().await;
+    let mut body = role_body("films");
+    body["config"]["session_ttl"] = json!(60);
+    let made = play.api.post("/api/v1/connections", &body).await.expect(201);
+    play.aws.trust(CUSTOMER, "media/reader", &trust(made["external_id"].as_str()));
+    assert_eq!(play.api.post("/api/v1/connections/films/test", &json!({})).await.expect(200)["status"], "ready");
+    let journal = play.aws.journal();
+    let asked = journal.iter().rfind(|entry| entry.resource.as_deref() == Some(READER_ROLE) && entry.allowed == Some(true)).unwrap();
+    assert_eq!(asked.params["DurationSeconds"], "900", "STS grants nothing shorter");
+    assert_eq!(asked.params["ExternalId"], made["external_id"].as_str().unwrap());
+    let policy: Value = serde_json::from_str(&asked.params["Policy"]).unwrap();
+    let text = policy.to_string();
+    assert!(text.contains(MEDIA) && !text.contains("s3:*") && !text.contains("Put") && !text.contains("Delete"), "{policy:#}");
+    assert!(asked.params["RoleSessionName"].len() <= 64);
+    let probes: Vec<_> = journal.iter().filter(|entry| entry.params.get("RoleSessionName").is_some_and(|name| name == "gw-extid-probe")).collect();
+    assert!(probes.iter().all(|probe| probe.allowed == Some(false)) && probes.len() >= 2, "t02: refused without and with another id");
+    assert!(journal.iter().all(|entry| entry.method == "GET" || entry.method == "HEAD" || entry.path == "/"), "s23: nothing but reads");
+}
