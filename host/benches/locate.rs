@@ -36,7 +36,7 @@ fn rate(mut work: impl FnMut()) -> f64 {
 fn rate_on(threads: usize, plugin: &Arc<Plugin>, sources: &[String]) -> f64 {
     let start = Barrier::new(threads);
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| sandboxed(plugin, sources, || drop(start.wait())))).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| sandboxed(plugin, sources, || _ = start.wait()))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     })
 }

@@ -193,7 +193,7 @@ async fn c38_v15_the_same_source_is_one_asset_with_versions() {
     assert_eq!(bodies, 1, "o08: fetched once");
     for (text, version) in [("first", 1), ("second", 2)] {
         play.origin.put("/basic/a.txt", text);
-        ingest(&play.api, "one", "press", &[source.clone()]).await;
+        ingest(&play.api, "one", "press", std::slice::from_ref(&source)).await;
         let asset = play.api.get(&format!("/api/v1/ingestion/assets/{}", ids.first().unwrap())).await.expect(200);
         assert_eq!(asset["version"], version, "{asset:#}");
         assert_eq!(stored(&play.gateway, "default", "one")[&source], text.as_bytes());

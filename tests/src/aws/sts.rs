@@ -53,7 +53,7 @@ fn caller_identity(caller: &Caller) -> String {
         Principal::User { name, .. } => format!("AIDA{:016X}", fingerprint(&format!("{account}/{name}"))),
         _ => account.clone(),
     };
-    format!("<Arn>{}</Arn><UserId>{id}</UserId><Account>{account}</Account>", escape(&caller.principal.arn()))
+    format!("<Arn>{}</Arn><UserId>{id}</UserId><Account>{account}</Account>", escape(caller.principal.arn()))
 }
 
 struct AssumeRole {
