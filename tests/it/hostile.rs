@@ -93,7 +93,7 @@ async fn b12_p01_p03_p05_p06_p07_p09_p11_a_hostile_plugin_is_stopped_with_its_ow
         ("grow", &["plugin_memory", "plugin_trap"][..]),
         ("recurse", &["plugin_stack", "plugin_stack_overflow", "plugin_trap"][..]),
         ("trap", &["plugin_trap"][..]),
-        ("huge_output", &["plugin_output", "plugin_output_too_large"][..]),
+        ("huge_output", &["output_too_large"][..]),
         ("wrong_credential", &["plugin_contract"][..]),
         ("wrong_count", &["plugin_contract"][..]),
     ]

@@ -165,7 +165,7 @@ const IPV6_NEVER: &[(Ipv6Net, &str)] = &[
     (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "Link-Local Unicast"),
 ];
 
-/// https://www.iana.org/assignments/iana-ipv4-special-registry, and multicast.
+/// <https://www.iana.org/assignments/iana-ipv4-special-registry>, and multicast.
 const IPV4_SPECIAL: &[(Ipv4Net, &str)] = &[
     (v4(0, 0, 0, 0, 32), "This host on this network"),
     (v4(0, 0, 0, 0, 8), "This network"),
@@ -195,7 +195,7 @@ const IPV4_SPECIAL: &[(Ipv4Net, &str)] = &[
     (v4(240, 0, 0, 0, 4), "Reserved"),
 ];
 
-/// https://www.iana.org/assignments/iana-ipv6-special-registry, and multicast. What carries an IPv4 address is in `embedded`.
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>, and multicast. What carries an IPv4 address is in `embedded`.
 const IPV6_SPECIAL: &[(Ipv6Net, &str)] = &[
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "Loopback Address"),
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "Unspecified Address"),
