@@ -178,7 +178,7 @@ async fn b01_c25_h05_h11_h14_no_secret_is_anywhere_but_with_its_remote() {
     let log = gateway.log();
     // At `trace` the gateway's own lines are all there; libraries stay at `warn` unless an operator names them.
     assert!(log.contains("DEBUG portcullis::http::answer: answered"), "the log is at its loudest");
-    assert!(files > 5 && answers.len() > 60, "{files} files, {} answers", answers.len());
+    assert!(files > 5 && answers.len() > 50, "{files} files, {} answers", answers.len());
     for header in ["X-Amz-Security-Token", "x-amz-security-token: F", "Authorization: Basic", "authorization: bearer", "FwoGZXIvYXdzE"] {
         if log.contains(header) {
             found.push(format!("{header} in the log"));
