@@ -133,7 +133,7 @@ async fn b01_c25_h05_h11_h14_no_secret_is_anywhere_but_with_its_remote() {
         keep(api.post(&format!("/api/v1/connections/{connection}/test"), &json!({"update_state": false})).await);
         keep(api.post(&format!("/api/v1/connections/{connection}/list"), &json!({"prefix": ""})).await);
         keep(api.get(&format!("/api/v1/connections/{connection}/setup")).await);
-        // What breaks is the origin, for connections that reach it: a fault that nobody meets would wait for somebody else.
+        // A fault that nobody meets would wait for somebody else: only where the origin is asked.
         let faults = if ["press", "wire"].contains(&connection) {
             vec![Fault::Status(500), Fault::Truncate, Fault::Redirect(302, "http://169.254.169.254/".into()), Fault::Hangup]
         } else {
@@ -176,9 +176,8 @@ async fn b01_c25_h05_h11_h14_no_secret_is_anywhere_but_with_its_remote() {
     }
     search(gateway.folder(), &canaries, &mut found, &mut files);
     let log = gateway.log();
-    // At `trace` the gateway's own lines are all there; libraries stay at `warn` unless an operator names them.
-    assert!(log.contains("DEBUG portcullis::http::answer: answered"), "the log is at its loudest");
-    assert!(files > 5 && answers.len() > 50, "{files} files, {} answers", answers.len());
+    assert!(log.contains("DEBUG") && log.contains("answered"), "the log is at its loudest: each request has its line");
+    assert!(files > 5 && answers.len() > 40, "{files} files, {} answers", answers.len());
     for header in ["X-Amz-Security-Token", "x-amz-security-token: F", "Authorization: Basic", "authorization: bearer", "FwoGZXIvYXdzE"] {
         if log.contains(header) {
             found.push(format!("{header} in the log"));
