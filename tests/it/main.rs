@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod canary;
+mod cli;
 mod connections;
 mod doubles;
 mod egress;
