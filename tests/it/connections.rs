@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::play::{basic_body, bearer_body, check, gateway_on, on_both, play, ready_role, ready_web, role_body};
 
 on_both! {
-    c01_c10_c18_l02_l04_l05_l12_l14_a_role_serves_once_it_trusts_the_external_id,
+    c01_c10_c18_l02_l04_l05_l12_a_role_serves_once_it_trusts_the_external_id,
     l06_b04_an_insecure_external_id_is_found_by_probing,
     c04_b04_the_default_connection_reads_for_the_organization_that_a_bucket_names,
     l07_l16_c14_any_key_and_every_form_of_its_address_reads_the_same_object,
@@ -18,7 +18,7 @@ on_both! {
 mod bodies {
     use super::*;
 
-    pub async fn c01_c10_c18_l02_l04_l05_l12_l14_a_role_serves_once_it_trusts_the_external_id(aws: &dyn AwsStack) {
+    pub async fn c01_c10_c18_l02_l04_l05_l12_a_role_serves_once_it_trusts_the_external_id(aws: &dyn AwsStack) {
         let gateway = gateway_on(aws).await;
         let api = gateway.api();
         let made = api.post("/api/v1/connections", &role_body("films")).await.expect(201);
@@ -178,7 +178,7 @@ async fn l06_an_unclear_answer_is_unverified_and_never_ready() {
 }
 
 #[tokio::test]
-async fn c07_c09_b07_what_the_setup_renders_is_what_aws_needs_and_no_more() {
+async fn c07_c09_what_the_setup_renders_is_what_aws_needs_and_no_more() {
     let play = play().await;
     let acme = play.api.token("acme", "admin").await;
     let documents = |setup: &Value| -> Vec<Value> {
@@ -263,7 +263,7 @@ async fn h08_l04_a_wrong_secret_is_told_by_the_test_and_tried_once() {
 }
 
 #[tokio::test]
-async fn c10_v10_what_fails_its_test_is_not_made_where_that_is_asked() {
+async fn v10_what_fails_its_test_is_not_made_where_that_is_asked() {
     let play = play().await;
     let answer = play.api.post("/api/v1/connections?validate=require", &role_body("films")).await;
     assert!(answer.status.is_client_error() || answer.status.as_u16() == 502, "{}", answer.text());
@@ -271,7 +271,7 @@ async fn c10_v10_what_fails_its_test_is_not_made_where_that_is_asked() {
 }
 
 #[tokio::test]
-async fn c02_c12_c14_c16_c18_c21_p12_a_connection_lives_from_create_to_delete() {
+async fn c12_c14_c16_c18_c21_a_connection_lives_from_create_to_delete() {
     let play = play().await;
     let seed = json!({
         "name": "my_s3_connection",
@@ -349,7 +349,7 @@ async fn c26_lists_are_filtered_and_paged() {
 }
 
 #[tokio::test]
-async fn c05_a04_a06_who_may_not_manage_may_not_and_strangers_see_nothing() {
+async fn a04_a06_who_may_not_manage_may_not_and_strangers_see_nothing() {
     let play = play().await;
     let made = ready_role(&play.api, &play.aws, "films").await;
     let id = made["connection_id"].as_str().unwrap();
@@ -417,7 +417,7 @@ async fn c11_a_bedrock_scope_is_tested_by_the_identity_alone() {
 }
 
 #[tokio::test]
-async fn c10b_t11_what_is_asked_of_sts_is_bounded_to_the_connection() {
+async fn t11_what_is_asked_of_sts_is_bounded_to_the_connection() {
     let play = play().await;
     let mut body = role_body("films");
     body["config"]["session_ttl"] = json!(60);
@@ -435,4 +435,73 @@ async fn c10b_t11_what_is_asked_of_sts_is_bounded_to_the_connection() {
     let probes: Vec<_> = journal.iter().filter(|entry| entry.params.get("RoleSessionName").is_some_and(|name| name == "gw-extid-probe")).collect();
     assert!(probes.iter().all(|probe| probe.allowed == Some(false)) && probes.len() >= 2, "t02: refused without and with another id");
     assert!(journal.iter().all(|entry| entry.method == "GET" || entry.method == "HEAD" || entry.path == "/"), "s23: nothing but reads");
+}
+
+#[tokio::test]
+async fn l01_c18_a_connection_is_reserved_before_its_role_exists() {
+    let play = play().await;
+    let body = json!({"name": "films", "type": "aws_iam_role", "config": {"iam_role_arn": "arn:aws:iam::000000000000:role/temporary", "bucket_name": MEDIA}});
+    let made = play.api.post("/api/v1/connections", &body).await.expect(201);
+    assert_eq!(made["status"], "pending", "{made:#}");
+    assert!(play.aws.journal().is_empty(), "STS is not called for a role that is not there");
+    let setup = play.api.get("/api/v1/connections/films/setup").await.expect(200);
+    assert_eq!((&setup["principal"]["account_id"], &setup["external_id"]), (&json!(PLATFORM), &made["external_id"]));
+    assert_eq!(play.api.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.status.as_u16(), 409, "it does not serve");
+    // The customer makes the role with the external id shown, then adds its ARN.
+    play.aws.trust(CUSTOMER, "media/reader", &trust(made["external_id"].as_str()));
+    let changed = play.api.patch("/api/v1/connections/films", &json!({"config": {"iam_role_arn": READER_ROLE}})).await.expect(200);
+    assert_eq!((&changed["status"], &changed["external_id"]), (&json!("ready"), &made["external_id"]), "{changed:#}");
+    assert_eq!(play.api.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.text(), "jpeg a");
+}
+
+#[tokio::test]
+async fn c04_the_default_connections_name_is_configured() {
+    let gateway = portcullis_tests::gateway::Given::default().variable("PORTCULLIS__PLATFORM__DEFAULT_CONNECTION", "coactive").start().await;
+    let first = gateway.api().get("/api/v1/connections").await.expect(200)["items"][0].clone();
+    assert_eq!((&first["name"], &first["type"]), (&json!("coactive"), &json!("aws_bucket_policy")));
+}
+
+#[tokio::test]
+async fn c19_b03_a_path_prefix_bounds_what_is_read() {
+    let play = play().await;
+    for path in ["/basic/in/a.txt", "/basic/out/a.txt", "/basic/inside/a.txt"] {
+        play.origin.put(path, "a");
+    }
+    let mut body = basic_body("press", &play.origin);
+    body["config"]["path_prefix"] = json!("/basic/in");
+    ready_web(&play.api, body, &play.origin.url("/basic/in/a.txt")).await;
+    let asked = play.origin.journal().len();
+    for path in ["/basic/out/a.txt", "/basic/inside/a.txt", "/basic/in/../out/a.txt", "/basic/in/%2e%2e/out/a.txt", "/"] {
+        let answer = play.api.read("press", &play.origin.url(path)).await;
+        assert!(answer.status.is_client_error(), "{path}: {}", answer.text());
+    }
+    assert_eq!(play.origin.journal().len(), asked, "nobody was asked");
+    assert_eq!(play.api.read("press", &play.origin.url("/basic/in/a.txt")).await.text(), "a");
+}
+
+#[tokio::test]
+async fn c21_changed_settings_must_pass_their_test_before_they_serve() {
+    let play = play().await;
+    ready_role(&play.api, &play.aws, "films").await;
+    play.aws.trust(CUSTOMER, "media/reader", &trust(Some("somebody-elses")));
+    let changed = play.api.patch("/api/v1/connections/films", &json!({"config": {"session_ttl": 1800}})).await.expect(200);
+    assert_eq!(changed["status"], "error", "{changed:#}");
+    play.api.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.problem(409, "connection_not_ready");
+}
+
+#[tokio::test]
+async fn c40_a12_who_guesses_tokens_is_slowed_down() {
+    let play = play().await;
+    let mut last = None;
+    for guess in 0..2000 {
+        let answer = play.api.with_token(&format!("pct_{guess:043}")).get("/api/v1/connections").await;
+        if answer.status.as_u16() == 429 {
+            last = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status.as_u16(), 401);
+    }
+    let slowed = last.expect("a guesser is slowed down");
+    assert!(slowed.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1, "{:?}", slowed.headers);
+    assert_eq!(slowed.headers["content-type"], "application/problem+json");
 }

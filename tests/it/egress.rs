@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::play::{basic_body, bearer_body, play, ready_role, ready_web};
 
 #[tokio::test]
-async fn b03_e01_e02_e03_e07_e08_e09_e10_e12_e22_p10_what_lies_outside_is_denied_before_anybody_is_asked() {
+async fn b03_e01_e02_e03_e07_e08_e09_e10_e12_e22_sp10_what_lies_outside_is_denied_before_anybody_is_asked() {
     let play = play().await;
     play.origin.put("/basic/a.txt", "a");
     ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url("/basic/a.txt")).await;
@@ -84,7 +84,7 @@ async fn e16_u11_u16_e20_a_remote_that_redirects_or_cannot_be_trusted_gets_nothi
 }
 
 #[tokio::test]
-async fn e13_a_private_address_is_refused_unless_an_operator_names_it() {
+async fn b03_e13_a_private_address_is_refused_unless_an_operator_names_it() {
     let origin = Origin::start().await;
     origin.put("/bearer/a.txt", "a");
     let gateway = Given::default()
@@ -181,7 +181,7 @@ async fn b13_a_plan_is_shown_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn b11_t07_many_at_once_open_one_session() {
+async fn t07_many_at_once_open_one_session() {
     let play = play().await;
     ready_role(&play.api, &play.aws, "films").await;
     let made = play.api.get("/api/v1/connections/films").await.expect(200);

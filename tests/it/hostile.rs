@@ -84,7 +84,7 @@ impl House {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b12_p01_p03_p05_p06_p07_p09_p11_a_hostile_plugin_is_stopped_with_its_own_code_and_the_next_call_works() {
+async fn b12_sp01_sp03_sp05_sp06_sp07_sp11_a_hostile_plugin_is_stopped_with_its_own_code_and_the_next_call_works() {
     let house = house().await;
     house.connection("honest", None).await;
     assert_eq!(house.read("honest", &house.source()).await.unwrap(), "bearer a");
@@ -111,7 +111,7 @@ async fn b12_p01_p03_p05_p06_p07_p09_p11_a_hostile_plugin_is_stopped_with_its_ow
 }
 
 #[tokio::test]
-async fn b03_e22_p10_p13_m05_what_a_plugin_returns_outside_its_egress_is_denied_before_anybody_is_asked() {
+async fn b03_e22_sp10_sp13_what_a_plugin_returns_outside_its_egress_is_denied_before_anybody_is_asked() {
     let house = house().await;
     house.connection("parrot", Some(("parrot", "locate"))).await;
     let asked = house.origin.journal().len();
@@ -158,7 +158,7 @@ async fn b03_e22_p10_p13_m05_what_a_plugin_returns_outside_its_egress_is_denied_
 }
 
 #[tokio::test]
-async fn b01_p12_p08_a_plugin_sees_no_secret_and_nothing_of_an_earlier_call() {
+async fn b01_sp12_sp08_a_plugin_sees_no_secret_and_nothing_of_an_earlier_call() {
     let house = house().await;
     house.connection("reveal", Some(("reveal", "check"))).await;
     let (_, findings) = house.app.connections.test(&house.org, "reveal", None, false).await.unwrap();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::play::{basic_body, bearer_body, gateway_on, on_both, play, ready_role, ready_web};
 
-on_both! { c13_c32_c34_l16_a_job_stores_every_asset_and_says_so, c13_the_seeds_own_python_works }
+on_both! { c13_c32_l16_a_job_stores_every_asset_and_says_so, c13_the_seeds_own_python_works }
 
 /// Sends assets in and waits for the job's end.
 async fn ingest(api: &Api, dataset: &str, connection: &str, sources: &[String]) -> Value {
@@ -45,7 +45,7 @@ fn stored(gateway: &Gateway, organization: &str, dataset: &str) -> BTreeMap<Stri
 mod bodies {
     use super::*;
 
-    pub async fn c13_c32_c34_l16_a_job_stores_every_asset_and_says_so(aws: &dyn AwsStack) {
+    pub async fn c13_c32_l16_a_job_stores_every_asset_and_says_so(aws: &dyn AwsStack) {
         let gateway = gateway_on(aws).await;
         let api = gateway.api();
         let connection = ready_role(&api, aws, "films").await;
@@ -129,7 +129,7 @@ async fn c03_c13_basic_and_bearer_ingest_from_their_origin() {
 }
 
 #[tokio::test]
-async fn c34_c35_each_failed_asset_says_why() {
+async fn each_failed_asset_says_why() {
     let play = play().await;
     ready_role(&play.api, &play.aws, "films").await;
     play.origin.put("/basic/a.txt", "a");
@@ -161,7 +161,7 @@ async fn c34_c35_each_failed_asset_says_why() {
 }
 
 #[tokio::test]
-async fn c36_u01_what_is_transient_is_tried_again_and_what_stays_is_an_error() {
+async fn u01_what_is_transient_is_tried_again_and_what_stays_is_an_error() {
     let play = play().await;
     play.origin.put("/basic/a.txt", "a");
     ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url("/basic/a.txt")).await;
@@ -179,7 +179,7 @@ async fn c36_u01_what_is_transient_is_tried_again_and_what_stays_is_an_error() {
 }
 
 #[tokio::test]
-async fn c38_v15_the_same_source_is_one_asset_with_versions() {
+async fn the_same_source_is_one_asset_with_versions() {
     let play = play().await;
     play.origin.put("/basic/a.txt", "first");
     let source = play.origin.url("/basic/a.txt");
@@ -201,7 +201,7 @@ async fn c38_v15_the_same_source_is_one_asset_with_versions() {
 }
 
 #[tokio::test]
-async fn c29_o08_ten_thousand_assets_are_one_request_and_one_more_is_too_many() {
+async fn o08_ten_thousand_assets_are_one_request_and_one_more_is_too_many() {
     let play = play().await;
     play.origin.put("/basic/a.txt", "a");
     ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url("/basic/a.txt")).await;
@@ -213,7 +213,7 @@ async fn c29_o08_ten_thousand_assets_are_one_request_and_one_more_is_too_many() 
 }
 
 #[tokio::test]
-async fn c40_a19_c05_a_repeated_request_makes_one_job() {
+async fn c40_a19_sc05_a_repeated_request_makes_one_job() {
     let play = play().await;
     play.origin.put("/basic/a.txt", "a");
     ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url("/basic/a.txt")).await;
@@ -234,7 +234,7 @@ async fn c40_a19_c05_a_repeated_request_makes_one_job() {
 
 /// SECURITY C04: killed without a word, three times, in a job of 2,000 assets.
 #[tokio::test]
-async fn c32_c33_v15_a_killed_gateway_finishes_its_job_and_counts_each_asset_once() {
+async fn c32_sc04_a_killed_gateway_finishes_its_job_and_counts_each_asset_once() {
     const ASSETS: usize = 2000;
     let mut play = play().await;
     for index in 0..ASSETS {

@@ -59,7 +59,7 @@ fn grant(plugin: &Plugin, settings: Value) -> Arc<Grant> {
 }
 
 #[tokio::test]
-async fn p16_a_component_imports_its_one_capability_and_no_wasi() {
+async fn sp16_a_component_imports_its_one_capability_and_no_wasi() {
     for (id, capability) in
         [("aws_iam_role", Capability::Aws), ("aws_bucket_policy", Capability::Aws), ("https_basic", Capability::Http), ("https_bearer", Capability::Http)]
     {
@@ -156,7 +156,7 @@ async fn located(plugin: &Plugin, mode: &str, source: &str) -> Result<Plan, Erro
 }
 
 #[tokio::test]
-async fn p01_p11_a_connector_that_misbehaves_is_stopped_and_the_next_call_works() {
+async fn sp01_sp11_a_connector_that_misbehaves_is_stopped_and_the_next_call_works() {
     let plugin = load("hostile").await;
     for (id, mode, code) in [
         ("P01", "loop", "plugin_deadline"),
@@ -179,7 +179,7 @@ async fn p01_p11_a_connector_that_misbehaves_is_stopped_and_the_next_call_works(
 }
 
 #[tokio::test]
-async fn p08_p09_nothing_survives_a_call_and_floods_are_cut() {
+async fn sp08_sp09_nothing_survives_a_call_and_floods_are_cut() {
     let plugin = load("hostile").await;
     for _ in 0..3 {
         assert_eq!(targets(&located(&plugin, "counter", "/a").await.expect("a plan")), ["https://assets.example.com/calls/1"], "P08");
@@ -195,7 +195,7 @@ async fn p08_p09_nothing_survives_a_call_and_floods_are_cut() {
 }
 
 #[tokio::test]
-async fn p10_p11_p13_what_it_plans_outside_its_connection_is_denied() {
+async fn sp10_sp11_sp13_what_it_plans_outside_its_connection_is_denied() {
     let plugin = load("hostile").await;
     let grant = grant(&plugin, hostile("parrot"));
     for (id, mode, source) in [
@@ -235,7 +235,7 @@ async fn p10_p11_p13_what_it_plans_outside_its_connection_is_denied() {
 }
 
 #[tokio::test]
-async fn b1_p12_what_it_can_see_holds_no_secret_and_it_asks_nobody_while_it_plans() {
+async fn b1_sp12_what_it_can_see_holds_no_secret_and_it_asks_nobody_while_it_plans() {
     let plugin = load("hostile").await;
     let refused = located(&plugin, "call_while_planning", "/a").await.expect_err("host functions are for check and list");
     assert!(matches!(refused.kind(), Kind::Denied | Kind::PluginFault), "{refused:?}");

@@ -19,7 +19,7 @@ fn runtime() -> Arc<Runtime> {
 }
 
 #[tokio::test]
-async fn p18_a_real_component_cut_off_at_each_kib_is_refused() {
+async fn sp18_a_real_component_cut_off_at_each_kib_is_refused() {
     let (wasm, runtime) = (component("https_bearer"), runtime());
     for end in (0..wasm.len()).step_by(1024) {
         let error = runtime.load(&wasm[..end], &BTreeSet::from([Capability::Http])).await.err().unwrap_or_else(|| panic!("accepted after {end} bytes"));
