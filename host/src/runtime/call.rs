@@ -1,5 +1,5 @@
-//! One call: a fresh store with its account, and the way from a guest's request to the broker.
-//! A guest reaches the broker during `check` and `list` only, with the capability its plugin was granted, and never past `policy`.
+//! One call: a fresh store with its account, and the way from a guest's request to the remote.
+//! A guest reaches it during `check` and `list` only, with the capability its plugin was granted, and never past `policy`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use super::bindings::portcullis::connector::types;
 use super::host_log::LogBudget;
 use super::limits::{Crossed, HOST_CALL, Meter};
 use super::lower;
+use super::remote::Remote;
 use super::wasi::EmptyWasi;
-use crate::broker::Broker;
 use crate::model::{Capability, Digest, Error, Result};
 use crate::policy::Grant;
 
-/// What a call may ask of the world: the broker, in the name of one connection.
+/// What a call may ask of the world: a remote, in the name of one connection.
 #[derive(Clone)]
 pub struct Power {
     pub grant: Arc<Grant>,
-    pub broker: Arc<Broker>,
+    pub remote: Arc<dyn Remote>,
 }
 
 /// The state of one call.

@@ -3,15 +3,15 @@
 use super::bindings::portcullis::connector::aws::{Credential, Error, ExternalIdVerdict, Host, Identity, ObjectInfo, Page, S3Object};
 use super::call::Call;
 use super::{lift, lower};
-use crate::broker::{self, Read};
-use crate::model::{ByteRange, Capability};
+use crate::broker;
+use crate::model::Capability;
 use crate::policy::Action;
 
 impl Host for Call {
     async fn acquire(&mut self, credential: Credential) -> wasmtime::Result<Result<u32, Error>> {
         self.ask(Capability::Aws, |power| async move {
             let permit = power.grant.permit_session(&lift::credential(credential)?)?;
-            power.broker.acquire(permit).await
+            power.remote.acquire(permit).await
         })
         .await
     }
@@ -19,7 +19,7 @@ impl Host for Call {
     async fn caller_identity(&mut self, credential: Credential) -> wasmtime::Result<Result<Identity, Error>> {
         self.ask(Capability::Aws, |power| async move {
             let permit = power.grant.permit_session(&lift::credential(credential)?)?;
-            let broker::Identity { account, arn } = power.broker.caller_identity(permit).await?;
+            let broker::Identity { account, arn } = power.remote.caller_identity(permit).await?;
             Ok(Identity { account, arn })
         })
         .await
@@ -28,15 +28,15 @@ impl Host for Call {
     async fn probe_external_id(&mut self, credential: Credential) -> wasmtime::Result<Result<ExternalIdVerdict, Error>> {
         self.ask(Capability::Aws, |power| async move {
             let permit = power.grant.permit_session(&lift::credential(credential)?)?;
-            power.broker.probe_external_id(permit).await.map(lower::verdict)
+            power.remote.probe_external_id(permit).await.map(lower::verdict)
         })
         .await
     }
 
     async fn bucket_region(&mut self, credential: Credential, bucket: String) -> wasmtime::Result<Result<String, Error>> {
         self.ask(Capability::Aws, |power| async move {
-            let permit = power.grant.permit_bucket(&bucket, "", &lift::credential(credential)?)?;
-            power.broker.bucket_region(permit).await.map(String::from)
+            let permit = power.grant.permit_bucket_region(&bucket, &lift::credential(credential)?)?;
+            power.remote.bucket_region(permit).await.map(String::from)
         })
         .await
     }
@@ -44,7 +44,7 @@ impl Host for Call {
     async fn head(&mut self, credential: Credential, object: S3Object) -> wasmtime::Result<Result<ObjectInfo, Error>> {
         self.ask(Capability::Aws, |power| async move {
             let permit = power.grant.permit_s3(Action::Head, &lift::s3_object(object)?, &lift::credential(credential)?)?;
-            let meta = power.broker.open(permit, Read { head: true, ..Read::default() }).await?.meta;
+            let meta = power.remote.head(permit).await?.meta;
             Ok(ObjectInfo { size: meta.content_length.unwrap_or(0), etag: meta.etag, content_type: meta.content_type })
         })
         .await
@@ -53,9 +53,7 @@ impl Host for Call {
     async fn probe_read(&mut self, credential: Credential, object: S3Object) -> wasmtime::Result<Result<(), Error>> {
         self.ask(Capability::Aws, |power| async move {
             let permit = power.grant.permit_s3(Action::Read, &lift::s3_object(object)?, &lift::credential(credential)?)?;
-            // An empty object has no first byte: 416 proves as much as 206. The body is dropped unread.
-            let first = ByteRange::Between { first: 0, last: 0 };
-            power.broker.open(permit, Read { range: Some(first), ..Read::default() }).await.map(drop)
+            power.remote.probe_read(permit).await
         })
         .await
     }
@@ -71,7 +69,7 @@ impl Host for Call {
         self.ask(Capability::Aws, |power| async move {
             lift::page_limit(limit)?;
             let permit = power.grant.permit_bucket(&bucket, &prefix, &lift::credential(credential)?)?;
-            power.broker.list(permit, cursor.as_deref(), limit).await.map(lower::page)
+            power.remote.list(permit, cursor.as_deref(), limit).await.map(lower::page)
         })
         .await
     }

@@ -4,7 +4,7 @@ use super::bindings::portcullis::connector::http::{Answer, Credential, Error, Ho
 use super::call::Call;
 use super::lift;
 use super::limits::DOCUMENT;
-use crate::broker::Read;
+use super::remote::Head;
 use crate::model::Capability;
 use crate::policy::Action;
 
@@ -12,12 +12,12 @@ impl Host for Call {
     async fn head(&mut self, credential: Credential, object: HttpObject) -> wasmtime::Result<Result<Answer, Error>> {
         self.ask(Capability::Http, |power| async move {
             let permit = power.grant.permit_http(Action::Head, &lift::http_object(object)?, &lift::credential(credential)?)?;
-            let object = power.broker.open(permit, Read { head: true, ..Read::default() }).await?;
+            let Head { status, meta } = power.remote.head(permit).await?;
             Ok(Answer {
-                status: object.status,
-                content_length: object.meta.content_length,
-                accepts_ranges: object.meta.accept_ranges.is_some_and(|unit| unit.trim().eq_ignore_ascii_case("bytes")),
-                content_type: object.meta.content_type,
+                status,
+                content_length: meta.content_length,
+                accepts_ranges: meta.accept_ranges.is_some_and(|unit| unit.trim().eq_ignore_ascii_case("bytes")),
+                content_type: meta.content_type,
             })
         })
         .await
@@ -26,7 +26,7 @@ impl Host for Call {
     async fn get_document(&mut self, credential: Credential, object: HttpObject) -> wasmtime::Result<Result<String, Error>> {
         self.ask(Capability::Http, |power| async move {
             let permit = power.grant.permit_http(Action::Read, &lift::http_object(object)?, &lift::credential(credential)?)?;
-            power.broker.document(permit, DOCUMENT).await
+            power.remote.document(permit, DOCUMENT).await
         })
         .await
     }

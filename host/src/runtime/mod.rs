@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod lower;
 mod plugin;
+mod remote;
 mod schema;
 mod session;
 #[cfg(test)]
@@ -32,11 +33,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
-use crate::broker::Broker;
 use crate::model::Result;
 use cache::Cache;
 use gate::Gate;
 pub use plugin::Plugin;
+pub use remote::{Head, Remote};
 
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -81,14 +82,14 @@ pub struct Runtime {
     engine: Engine,
     limits: Limits,
     gate: Gate,
-    broker: Option<Arc<Broker>>,
+    remote: Option<Arc<dyn Remote>>,
     cache: Option<Arc<Cache>>,
     compiler: Arc<Semaphore>,
 }
 
 impl Runtime {
-    /// Without a broker, host functions answer `denied`. `Internal` (`sandbox_unavailable`) where the machine does not allow a sandbox.
-    pub fn new(config: RuntimeConfig, broker: Option<Arc<Broker>>) -> Result<Arc<Self>> {
+    /// `remote`: the broker, or what plays it. Without one, host functions answer `denied`. `Internal` (`sandbox_unavailable`) where the machine does not allow a sandbox.
+    pub fn new(config: RuntimeConfig, remote: Option<Arc<dyn Remote>>) -> Result<Arc<Self>> {
         let RuntimeConfig { limits, cache_dir, cache_key } = config;
         Ok(Arc::new(Self {
             engine: engine::engine(&limits)?,
@@ -96,7 +97,7 @@ impl Runtime {
             cache: cache_dir.map(|dir| Arc::new(Cache::new(dir, &cache_key))),
             compiler: Arc::new(Semaphore::new(1)),
             limits,
-            broker,
+            remote,
         }))
     }
 }

@@ -51,10 +51,10 @@ impl Guest {
         call!(session, call_describe)
     }
 
-    /// An instance that may ask the broker in the name of `grant`, or nobody.
+    /// An instance that may ask the remote in the name of `grant`, or nobody.
     pub async fn session(&self, grant: Option<&Arc<Grant>>) -> Result<Session<'_>> {
-        let Runtime { engine, limits, gate, broker, .. } = &*self.runtime;
-        let power = grant.zip(broker.as_ref()).map(|(grant, broker)| Power { grant: Arc::clone(grant), broker: Arc::clone(broker) });
+        let Runtime { engine, limits, gate, remote, .. } = &*self.runtime;
+        let power = grant.zip(remote.as_ref()).map(|(grant, remote)| Power { grant: Arc::clone(grant), remote: Arc::clone(remote) });
         let pass = gate.enter(&self.share, power.is_some()).await?;
         let ends = Instant::now() + limits.wall;
         let mut store = Call::store(engine, self.digest, limits, power);
