@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod http;
 pub mod ingest;
 pub mod model;
+pub mod plugins;
 pub mod policy;
 pub mod runtime;
 pub mod store;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use portcullis_tests::ministack::root;
 
 /// A module may import what is below it. `config` and `app` are the composition root, `http` and `cli` its two faces.
-const LEVELS: [(&str, u8); 15] = [
+const LEVELS: [(&str, u8); 17] = [
     ("model", 0),
     ("policy", 1),
     ("store", 2),
@@ -15,13 +15,15 @@ const LEVELS: [(&str, u8); 15] = [
     ("broker", 3),
     ("tokens", 3),
     ("runtime", 4),
-    ("connections", 5),
-    ("ingest", 6),
-    ("config", 7),
-    ("app", 8),
-    ("http", 9),
-    ("cli", 10),
-    ("main", 11),
+    ("plugins", 5),
+    ("kit", 5),
+    ("connections", 6),
+    ("ingest", 7),
+    ("config", 8),
+    ("app", 9),
+    ("http", 10),
+    ("cli", 11),
+    ("main", 12),
 ];
 
 /// An outside crate, and the modules whose door it is.

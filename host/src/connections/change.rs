@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::create::{Wrong, judge_description};
-use super::settings::{Parted, merge};
-use super::{Change, Connections, Found, catalogue::Connector, records};
+use super::{Change, Connections, Found, records};
 use crate::model::{Connection, ConnectionName, ConnectionState, Error, FieldError, OrgId, Result, SourcePath, pointer};
+use crate::plugins::{Connector, Parted, merge};
 
 impl Connections {
     /// A change of settings or secrets makes a new revision, tested at once. SECURITY M06: one that changes what the connection may

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::catalogue::Connector;
 use super::{Connections, Found, is_placeholder};
 use crate::model::{Connection, ConnectionState, Error, Finding, Kind, LastTest, OrgId, Result, SourcePath};
+use crate::plugins::Connector;
 use crate::policy::Grant;
 
 /// A test asks the remote a few times; longer than this and it is not worth waiting for.

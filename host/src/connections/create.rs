@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::catalogue::Connector;
 use super::{Connections, NewConnection, records, refuse_own_account};
 use crate::model::{Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, FieldError, LastTest, OrgId, Random, Result, SourcePath};
+use crate::plugins::Connector;
 use crate::policy::{Action, Grant};
 use crate::vault::Secret;
 

@@ -1,6 +1,5 @@
 //! The life of a connection, and the way an object is opened through one: settings → plan → permit → broker.
 
-mod catalogue;
 mod change;
 mod check;
 mod create;
@@ -8,7 +7,6 @@ mod default;
 mod open;
 mod plan;
 mod records;
-mod settings;
 
 use std::sync::Arc;
 
@@ -19,14 +17,13 @@ use crate::model::{
     Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, OrgId, Page, Principal, Random, Result, RoleArn,
     SetupStep, pointer,
 };
+use crate::plugins::{Catalogue, Connector};
 use crate::policy::AddressPolicy;
 use crate::runtime::Plugin;
 use crate::store::Store;
 use crate::vault::Vault;
 
-use catalogue::{Catalogue, Connector};
 use records::{Found, Records};
-pub use settings::immutable_external_id;
 
 /// Who the gateway is to its customers, from configuration.
 #[derive(Clone, Debug)]

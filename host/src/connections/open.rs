@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Connections;
-use super::catalogue::Connector;
 use crate::broker::{Object, Read};
 use crate::model::{Connection, ConnectionState, Error, OrgId, Plan, Result};
+use crate::plugins::Connector;
 use crate::policy::{Action, Grant, Permit};
 
 /// More than this many names and ids in use: all are looked up anew.

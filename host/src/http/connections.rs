@@ -13,8 +13,9 @@ use super::answer;
 use super::body::{self, MAX_BODY};
 use super::params::{Params, wrong};
 use super::{Answer, Gateway, Shared, require};
-use crate::connections::{Change, Filter, NewConnection, immutable_external_id};
+use crate::connections::{Change, Filter, NewConnection};
 use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, Finding, Kind, LastTest, Role, Timestamp};
+use crate::plugins::immutable_external_id;
 
 const MAX_TOKEN: usize = 4096;
 

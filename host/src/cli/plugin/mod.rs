@@ -1,0 +1,29 @@
+//! `portcullis plugin …`: one file a verb.
+
+mod inspect;
+mod list;
+
+use clap::Subcommand;
+
+use super::client::Client;
+use super::failure::Done;
+use super::output::Output;
+
+const ROUTE: [&str; 3] = ["api", "v1", "plugins"];
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// List the connector plugins.
+    List,
+    /// Show what a plugin says of itself, what it may reach and what it may call.
+    Inspect(inspect::Inspect),
+}
+
+impl Verb {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Done {
+        match self {
+            Self::List => list::run(client, output).await,
+            Self::Inspect(verb) => verb.run(client, output).await,
+        }
+    }
+}
