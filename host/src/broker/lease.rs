@@ -198,11 +198,9 @@ impl Leases {
                     outcome => outcome,
                 }
             }
-            Credential::Anonymous
-            | Credential::Basic { .. }
-            | Credential::Bearer { .. }
-            | Credential::Header { .. }
-            | Credential::OAuth2ClientCredentials(_) => Err(Error::internal("credential_kind", "this credential does not open an AWS session")),
+            Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Headers(_) | Credential::OAuth2ClientCredentials(_) => {
+                Err(Error::internal("credential_kind", "this credential does not open an AWS session"))
+            }
         }
     }
 

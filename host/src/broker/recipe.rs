@@ -1,16 +1,21 @@
-//! Evaluates a credential recipe into one header: here a secret meets a web request.
+//! Evaluates a credential recipe into headers: here a secret meets a web request.
 //!
-//! Intermediate bytes are zeroed; the header is marked sensitive, so that it shows in no log.
+//! Intermediate bytes are zeroed; a header that a secret went into is marked sensitive, so that it shows in no log.
+//!
+//! Why a recipe may look at the request: Azure's SharedKey signs the method, the path and the range, AWS's signature (which Google's HMAC
+//! keys use as well) a digest of such lines. With steps for a part of the request, SHA-256 and hex, a plugin writes down the signature of
+//! a store that the host has never heard of, and one recipe signs every object of a plan. A plugin learns nothing: it wrote the recipe
+//! before there was a request, and what comes out goes to the remote alone.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use zeroize::Zeroizing;
 
-use crate::model::{Connection, Credential, Error, Piece, Result, Timestamp, TimestampFormat};
+use crate::model::{Connection, Credential, Error, Header, Piece, RequestPart, Result, Timestamp, TimestampFormat};
 use crate::vault::Vault;
 
 /// Steps of one recipe, and bytes of each step and of the header that comes out.
@@ -19,26 +24,44 @@ const LONGEST: usize = 16 << 10;
 
 type Bytes = Zeroizing<Vec<u8>>;
 
-/// The header of a web request. `None`: anonymous. OAuth2 tokens are obtained elsewhere and end in `bearer`.
-pub(super) fn header(credential: &Credential, connection: &Connection, vault: &Vault, now: Timestamp) -> Result<Option<(HeaderName, HeaderValue)>> {
-    let secret = |name: &str| vault.unseal(connection, name).map(|secret| Zeroizing::new(secret.expose().to_vec()));
-    evaluate(credential, secret, now)
+/// The request that is to carry the headers, as it will be sent.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub method: &'a str,
+    /// Without the query.
+    pub path: &'a str,
+    pub headers: &'a HeaderMap,
+    pub now: Timestamp,
 }
 
-fn evaluate(credential: &Credential, secret: impl Fn(&str) -> Result<Bytes>, now: Timestamp) -> Result<Option<(HeaderName, HeaderValue)>> {
-    Ok(Some(match credential {
-        Credential::Anonymous => return Ok(None),
-        Credential::Basic { username, password } => (header::AUTHORIZATION, basic(username.as_bytes(), &secret(password)?)?),
-        Credential::Bearer { token } => (header::AUTHORIZATION, bearer(&secret(token)?)?),
-        Credential::Header { name, pieces } => {
-            // Which names a recipe may write is judged where the permit is made.
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable("the credential's header has no valid name"))?;
-            (name, sensitive(&assemble(pieces, secret, now)?)?)
-        }
+/// What authenticates one request.
+pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// The headers of a web request. OAuth2 tokens are obtained elsewhere and end in `bearer`.
+pub(super) fn headers(credential: &Credential, connection: &Connection, vault: &Vault, asked: Asked<'_>) -> Result<Headers> {
+    let secret = |name: &str| vault.unseal(connection, name).map(|secret| Zeroizing::new(secret.expose().to_vec()));
+    evaluate(credential, &secret, asked)
+}
+
+fn evaluate(credential: &Credential, secret: &impl Fn(&str) -> Result<Bytes>, asked: Asked<'_>) -> Result<Headers> {
+    Ok(match credential {
+        Credential::Anonymous => Vec::new(),
+        Credential::Basic { username, password } => vec![(header::AUTHORIZATION, basic(username.as_bytes(), &secret(password)?)?)],
+        Credential::Bearer { token } => vec![(header::AUTHORIZATION, bearer(&secret(token)?)?)],
+        Credential::Headers(headers) => headers.iter().map(|header| assembled(header, secret, asked)).collect::<Result<_>>()?,
         Credential::OAuth2ClientCredentials(_) | Credential::AwsGatewayRole | Credential::AwsAssumeRole(_) => {
             return Err(Error::internal("credential_kind", "this credential is not a header by itself"));
         }
-    }))
+    })
+}
+
+/// Which names a recipe may write is judged where the permit is made.
+fn assembled(header: &Header, secret: &impl Fn(&str) -> Result<Bytes>, asked: Asked<'_>) -> Result<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| unusable("the credential's header has no valid name"))?;
+    let mut value = sensitive(&assemble(&header.pieces, secret, asked)?)?;
+    // A version or the time is no secret: a remote's document may hold it.
+    value.set_sensitive(header.pieces.iter().any(|piece| piece.secret().is_some()));
+    Ok((name, value))
 }
 
 /// RFC 7617, in UTF-8. The user's name ends at the first ':', so it holds none; neither part holds control characters.
@@ -82,7 +105,7 @@ fn sensitive(value: &[u8]) -> Result<HeaderValue> {
 }
 
 /// The last piece's bytes. Each piece may name earlier ones only, so that it ends.
-fn assemble(pieces: &[Piece], secret: impl Fn(&str) -> Result<Bytes>, now: Timestamp) -> Result<Bytes> {
+fn assemble(pieces: &[Piece], secret: &impl Fn(&str) -> Result<Bytes>, asked: Asked<'_>) -> Result<Bytes> {
     if pieces.is_empty() || pieces.len() > MOST_PIECES {
         return Err(unusable("a header is built from 1 to 32 pieces"));
     }
@@ -103,16 +126,30 @@ fn assemble(pieces: &[Piece], secret: impl Fn(&str) -> Result<Bytes>, now: Times
             Piece::Base64Decode(index) => {
                 Zeroizing::new(STANDARD.decode(earlier(*index)?.as_slice()).map_err(|_| unusable("a piece that is to be decoded is not base64"))?)
             }
+            Piece::HexEncode(index) => Zeroizing::new(hex::encode(earlier(*index)?.as_slice()).into_bytes()),
+            Piece::Sha256(index) => Zeroizing::new(digest::digest(&digest::SHA256, earlier(*index)?).as_ref().to_vec()),
             Piece::HmacSha256 { key, message } => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, earlier(*key)?);
                 Zeroizing::new(hmac::sign(&key, earlier(*message)?).as_ref().to_vec())
             }
-            Piece::Timestamp(format) => Zeroizing::new(timestamp(*format, now)?.into_bytes()),
+            Piece::Timestamp(format) => Zeroizing::new(timestamp(*format, asked.now)?.into_bytes()),
+            Piece::Request(part) => Zeroizing::new(requested(*part, asked).to_vec()),
         };
         bounded(bytes.len())?;
         made.push(bytes);
     }
     made.pop().ok_or_else(|| unusable("a header is built from 1 to 32 pieces"))
+}
+
+fn requested(part: RequestPart, asked: Asked<'_>) -> &[u8] {
+    let header = |name: HeaderName| asked.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+    match part {
+        RequestPart::Method => asked.method.as_bytes(),
+        RequestPart::Path => asked.path.as_bytes(),
+        RequestPart::Range => header(header::RANGE),
+        RequestPart::IfMatch => header(header::IF_MATCH),
+        RequestPart::IfNoneMatch => header(header::IF_NONE_MATCH),
+    }
 }
 
 fn bounded(length: usize) -> Result<usize> {
@@ -133,6 +170,8 @@ fn timestamp(format: TimestampFormat, now: Timestamp) -> Result<String> {
     let text = match format {
         TimestampFormat::HttpDate => moment.format(http_date),
         TimestampFormat::Rfc3339 => moment.format(&Rfc3339),
+        TimestampFormat::Basic => moment.format(format_description!("[year][month][day]T[hour][minute][second]Z")),
+        TimestampFormat::BasicDate => moment.format(format_description!("[year][month][day]")),
         TimestampFormat::UnixSeconds => return Ok(now.seconds().to_string()),
     };
     text.map_err(|error| Error::internal("timestamp", "the time could not be written").with_source(error))

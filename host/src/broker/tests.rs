@@ -14,8 +14,8 @@ use super::lease::tests::FakeSts;
 use super::*;
 use crate::fetch::{FetchConfig, Limits};
 use crate::model::{
-    AssumeRole, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, ExternalId, HttpObject, Kind, OAuth2, ObjectKey, OrgId, Piece, S3Object,
-    Timestamp,
+    AssumeRole, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, ExternalId, Header, HttpObject, Kind, OAuth2, ObjectKey, OrgId, Piece,
+    S3Object, Timestamp,
 };
 use crate::policy::{AddressPolicy, Egress, EgressRule, Grant, WebRequest};
 use crate::vault::Secret;
@@ -149,6 +149,8 @@ fn grant(vault: &Vault, port: u16) -> Arc<Grant> {
         secrets: BTreeMap::from([("secret".to_owned(), sealed)]),
         external_id: ExternalId::new("portcullis-0123456789abcdef0123").expect("an id"),
         test_location: None,
+        enabled: true,
+        identity: None,
         state: ConnectionState::Ready,
         revision: 1,
         version: 1,
@@ -279,10 +281,10 @@ async fn u10_u16_what_is_not_the_object_is_never_passed_on() {
 #[tokio::test]
 async fn h01_b01_a_web_read_carries_its_credential_and_nothing_else() {
     let basic = Credential::Basic { username: "al".to_owned(), password: "secret".to_owned() };
-    let key = Credential::Header {
+    let key = Credential::Headers(vec![Header {
         name: "X-Api-Key".to_owned(),
         pieces: vec![Piece::Text("k=".to_owned()), Piece::Secret("secret".to_owned()), Piece::Concat(vec![0, 1])],
-    };
+    }]);
     let cases = [
         (Credential::Anonymous, "authorization", None),
         (basic, "authorization", Some(format!("Basic {}", STANDARD.encode(format!("al:{CANARY}"))))),

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use zeroize::Zeroizing;
 
 use super::oauth2::{Token, Tokens};
+use super::recipe::{Asked, Headers};
 use super::{Object, Read, answer, recipe, scrub};
 use crate::fetch::{Fetcher, Inbound, Outbound};
 use crate::model::{Clock, ConnectionId, Credential, Error, Result};
@@ -18,8 +19,6 @@ pub(super) struct Web {
     pub tokens: Arc<Tokens>,
     pub clock: Clock,
 }
-
-type Sent = Option<(HeaderName, HeaderValue)>;
 
 impl Web {
     pub async fn open(&self, permit: &Permit, request: &WebRequest, read: &Read) -> Result<Object> {
@@ -37,7 +36,7 @@ impl Web {
         for name in permit.credential().secret_names() {
             secrets.push(Zeroizing::new(self.vault.unseal(&permit.grant().connection, name)?.expose().to_vec()));
         }
-        if let Some((_, value)) = &sent {
+        for (_, value) in sent.iter().filter(|(_, value)| value.is_sensitive()) {
             // Without its scheme: a remote may echo the rest alone.
             let value = value.as_bytes();
             let bare = value.iter().position(|byte| *byte == b' ').and_then(|space| value.get(space + 1..)).unwrap_or(value);
@@ -48,30 +47,36 @@ impl Web {
     }
 
     /// One request; a second one only where an OAuth2 token may have been withdrawn before its time.
-    async fn send(&self, permit: &Permit, request: &WebRequest, read: &Read) -> Result<(Inbound, Sent)> {
+    async fn send(&self, permit: &Permit, request: &WebRequest, read: &Read) -> Result<(Inbound, Headers)> {
         let connection = &permit.grant().connection;
-        let (sent, token) = self.header(permit).await?;
-        let inbound = self.fetcher.send(outbound(connection.id, request, read, sent.as_ref())?).await?;
+        let unsigned = outbound(connection.id, request, read)?;
+        let (sent, token) = self.headers(permit, request, &unsigned).await?;
+        let inbound = self.fetcher.send(signed(unsigned, &sent)).await?;
         let Some(token) = token.filter(|_| inbound.status == http::StatusCode::UNAUTHORIZED) else { return Ok((inbound, sent)) };
         self.tokens.refused(connection, permit.credential(), &token);
-        let (sent, _) = self.header(permit).await?;
-        Ok((self.fetcher.send(outbound(connection.id, request, read, sent.as_ref())?).await?, sent))
+        let unsigned = outbound(connection.id, request, read)?;
+        let (sent, _) = self.headers(permit, request, &unsigned).await?;
+        Ok((self.fetcher.send(signed(unsigned, &sent)).await?, sent))
     }
 
-    async fn header(&self, permit: &Permit) -> Result<(Sent, Option<Arc<Token>>)> {
+    async fn headers(&self, permit: &Permit, request: &WebRequest, unsigned: &Outbound) -> Result<(Headers, Option<Arc<Token>>)> {
         let (connection, credential) = (&permit.grant().connection, permit.credential());
         match (credential, permit.token_url()) {
             (Credential::OAuth2ClientCredentials(recipe), Some(url)) => {
                 let token = self.tokens.token(connection, credential, recipe, url).await?;
-                Ok((Some((header::AUTHORIZATION, token.header.clone())), Some(token)))
+                Ok((vec![(header::AUTHORIZATION, token.header.clone())], Some(token)))
             }
-            _ => Ok((recipe::header(credential, connection, &self.vault, (self.clock)())?, None)),
+            _ => {
+                let asked = Asked { method: unsigned.method.as_str(), path: request.url.path(), headers: &unsigned.headers, now: (self.clock)() };
+                Ok((recipe::headers(credential, connection, &self.vault, asked)?, None))
+            }
         }
     }
 }
 
-fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read, sent: Option<&(HeaderName, HeaderValue)>) -> Result<Outbound> {
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 6);
+/// The request without its credential: what a credential may sign.
+fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read) -> Result<Outbound> {
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
     for (name, value) in &request.headers {
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) else {
             return Err(Error::internal("permitted_header", "a permitted header cannot be written"));
@@ -80,9 +85,6 @@ fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read, sent: O
     }
     // After the plugin's own headers: these are not a plugin's to set.
     answer::request_headers(read, &mut headers)?;
-    if let Some((name, value)) = sent {
-        headers.insert(name.clone(), value.clone());
-    }
     Ok(Outbound {
         connection,
         method: if read.head { Method::HEAD } else { Method::GET },
@@ -92,6 +94,13 @@ fn outbound(connection: ConnectionId, request: &WebRequest, read: &Read, sent: O
         path_and_query: request.path_and_query().to_owned(),
         headers,
     })
+}
+
+fn signed(mut outbound: Outbound, sent: &Headers) -> Outbound {
+    for (name, value) in sent {
+        outbound.headers.insert(name.clone(), value.clone());
+    }
+    outbound
 }
 
 fn refusal(inbound: &Inbound) -> Error {
@@ -150,8 +159,8 @@ mod tests {
             ],
         };
         let read = Read { range: crate::model::ByteRange::parse("bytes=0-1"), head: true, ..Read::default() };
-        let sent = (header::AUTHORIZATION, HeaderValue::from_static("ours"));
-        let outbound = outbound(ConnectionId(uuid::Uuid::nil()), &request, &read, Some(&sent)).expect("a request");
+        let sent = vec![(header::AUTHORIZATION, HeaderValue::from_static("ours"))];
+        let outbound = signed(outbound(ConnectionId(uuid::Uuid::nil()), &request, &read).expect("a request"), &sent);
         assert_eq!((outbound.host.as_str(), outbound.port, outbound.https), ("[::1]", 8443, true));
         assert_eq!(outbound.path_and_query, "/a%20b//c?x=%0d%0a");
         assert_eq!(outbound.method, Method::HEAD);

@@ -37,6 +37,7 @@ impl Connections {
         {
             after.test_location = location.map(String::from);
         }
+        after.enabled = change.enabled.unwrap_or(after.enabled);
         let parted = match change.settings {
             Some(patch) => wrong.keep(patched(&connector, &found.connection, patch), "/config"),
             None => None,
@@ -57,7 +58,9 @@ impl Connections {
         after.updated_at = (self.clock)();
         let stored = self.records.replace(&found, after).await?;
         self.forget_both(&found, &stored);
-        if revised { self.settle(stored).await } else { Ok(stored.connection) }
+        // One that was made or changed while it was disabled has not been tested yet.
+        let enabled = stored.connection.enabled && !found.connection.enabled && stored.connection.state == ConnectionState::Pending;
+        if revised || enabled { self.settle(stored).await } else { Ok(stored.connection) }
     }
 
     /// Whether anything was different.
@@ -89,7 +92,7 @@ impl Connections {
 
     fn forget_both(&self, before: &Found, after: &Found) {
         self.served.forget(&before.connection);
-        if before.connection.revision == after.connection.revision {
+        if before.connection.revision == after.connection.revision && after.connection.enabled {
             self.served.forget(&after.connection);
         } else {
             self.forget(&after.connection);
@@ -107,6 +110,13 @@ fn patched(connector: &Connector, before: &Connection, patch: Map<String, Value>
     let kept: BTreeSet<String> = before.secrets.keys().filter(|name| connector.schema.is_secret(name) && !patch.contains_key(*name)).cloned().collect();
     let mut settings = before.settings.as_object().cloned().unwrap_or_default();
     merge(&mut settings, patch);
+    let changed = connector.schema.identity().filter(|name| settings.get(*name) != before.settings.get(*name));
+    let fields: Vec<FieldError> = changed.map(|name| FieldError::new(pointer(name), "cannot be changed")).collect();
+    if !fields.is_empty() {
+        return Err(Error::invalid("immutable_field", "these settings say which connection this is: they never change")
+            .with_fields(fields)
+            .with_remedy("Create another connection."));
+    }
     let parted = connector.schema.part(settings, &kept.iter().map(String::as_str).collect())?;
     Ok(Patched { parted, kept })
 }

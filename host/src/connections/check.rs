@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::open::must_be_enabled;
 use super::{Connections, Found, is_placeholder};
 use crate::model::{Connection, ConnectionState, Error, Finding, Kind, LastTest, OrgId, Result, SourcePath};
 use crate::plugins::Connector;
@@ -23,6 +24,7 @@ impl Connections {
             return Ok((connection.state, findings));
         }
         let found = self.records.find(org, name_or_id).await?;
+        must_be_enabled(&found.connection)?;
         let findings = self.check(&found.connection, location.as_ref()).await?;
         if !update_state || is_placeholder(&found.connection.settings) {
             return Ok((found.connection.state, findings));
@@ -33,7 +35,7 @@ impl Connections {
 
     /// Tests what was just stored, and stores the outcome. Whoever changed it meanwhile tests it themselves.
     pub(super) async fn settle(&self, found: Found) -> Result<Connection> {
-        if is_placeholder(&found.connection.settings) {
+        if is_placeholder(&found.connection.settings) || !found.connection.enabled {
             return Ok(found.connection);
         }
         let findings = self.check(&found.connection, None).await?;

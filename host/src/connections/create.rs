@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{Connections, NewConnection, records, refuse_own_account};
 use crate::model::{Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, FieldError, LastTest, OrgId, Random, Result, SourcePath};
@@ -33,6 +34,7 @@ impl Connections {
         }
 
         let settings = self.normalized(&connector, parted.plain).await?;
+        let identity = identity(&connector, &settings);
         let now = (self.clock)();
         let mut connection = Connection {
             id: new.id.unwrap_or_else(|| new_id(&self.random)),
@@ -45,6 +47,8 @@ impl Connections {
             secrets: BTreeMap::new(),
             external_id: new_external_id(&self.random)?,
             test_location: test_location.map(String::from),
+            enabled: new.enabled,
+            identity,
             state: ConnectionState::Pending,
             revision: 1,
             version: 1,
@@ -130,6 +134,17 @@ impl Connections {
         connection.last_test = Some(LastTest { at: now, passed: true, findings });
         Ok(())
     }
+}
+
+/// The same for the same values of the settings that the schema marks with `x-identity`.
+fn identity(connector: &Connector, settings: &Value) -> Option<Uuid> {
+    const NAMESPACE: Uuid = Uuid::from_u128(0x8f1c_02ad_5f3b_4a64_9d0e_7c0b_61a3_55e9);
+    let values: Vec<(&str, Option<&Value>)> = connector.schema.identity().map(|name| (name, settings.get(name))).collect();
+    if values.is_empty() {
+        return None;
+    }
+    let whole = serde_json::json!([connector.plugin.description().id, values]);
+    Some(Uuid::new_v5(&NAMESPACE, whole.to_string().as_bytes()))
 }
 
 fn broken_normalize(connector: &Connector) -> Error {

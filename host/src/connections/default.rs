@@ -43,6 +43,8 @@ impl Connections {
             // A bucket policy has no external id; what ties a bucket to an organization is the session's tag.
             external_id: ExternalId::new(format!("pc-{}", id.0.as_simple()))?,
             test_location: None,
+            enabled: true,
+            identity: None,
             state: if self.platform.role_arn.is_some() { ConnectionState::Ready } else { ConnectionState::Pending },
             revision: 1,
             version: 1,

@@ -58,6 +58,7 @@ pub struct NewConnection {
     pub settings: Map<String, Value>,
     pub test_location: Option<String>,
     pub description: String,
+    pub enabled: bool,
 }
 
 /// `None`: leave as it is. `settings`: a JSON Merge Patch (RFC 7396). No `Debug`: `settings` may hold secrets.
@@ -67,6 +68,7 @@ pub struct Change {
     pub description: Option<String>,
     pub test_location: Option<Option<String>>,
     pub settings: Option<Map<String, Value>>,
+    pub enabled: Option<bool>,
     /// The version that the caller saw; a stale one is `Conflict` (`stale_version`).
     pub version: Option<u64>,
 }

@@ -93,6 +93,7 @@ impl Connections {
             Err(epoch) => epoch,
         };
         let connection = self.get(org, name_or_id).await?;
+        must_be_enabled(&connection)?;
         must_be_ready(&connection)?;
         let connector = self.connector_of(&connection)?;
         let settings = connection.settings.to_string().into_boxed_str();
@@ -100,6 +101,14 @@ impl Connections {
         self.served.put(org, name_or_id, &served, epoch);
         Ok(served)
     }
+}
+
+/// SPEC P13. A test is a use, too: it sends the credential.
+pub(super) fn must_be_enabled(connection: &Connection) -> Result<()> {
+    if connection.enabled {
+        return Ok(());
+    }
+    Err(Error::conflict("connection_disabled", "the connection is disabled").with_remedy("Enable it: change 'enabled' to true."))
 }
 
 fn must_be_ready(connection: &Connection) -> Result<()> {

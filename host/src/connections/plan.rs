@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Connections, Planned, PlannedRequest};
-use crate::model::{Credential, ItemError, OrgId, Piece, Plan, Result, S3Object, TimestampFormat};
+use crate::model::{Credential, ItemError, OrgId, Piece, Plan, RequestPart, Result, S3Object, TimestampFormat};
 use crate::policy::{Action, Permit, Resource, S3Read};
 
 /// RFC 3986 unreserved, and '/': what S3 keys keep on the wire.
@@ -37,7 +37,7 @@ fn shown(permit: &Permit) -> PlannedRequest {
         Resource::Web(request) => (request.url.to_string(), request.headers.clone()),
         Resource::Session => (String::new(), Vec::new()),
     };
-    headers.extend(credential_header(permit.credential()));
+    headers.extend(credential_headers(permit.credential()));
     PlannedRequest { method: "GET".to_owned(), url, headers, credential: permit.credential().clone() }
 }
 
@@ -54,13 +54,13 @@ fn object_url(object: &S3Object) -> String {
     }
 }
 
-fn credential_header(credential: &Credential) -> Option<(String, String)> {
-    let authorization = |value: String| Some(("authorization".to_owned(), value));
+fn credential_headers(credential: &Credential) -> Vec<(String, String)> {
+    let authorization = |value: String| vec![("authorization".to_owned(), value)];
     match credential {
-        Credential::Anonymous => None,
+        Credential::Anonymous => Vec::new(),
         Credential::Basic { username, password } => authorization(format!("Basic {{{{base64:{username}:{}}}}}", secret(password))),
         Credential::Bearer { token } => authorization(format!("Bearer {}", secret(token))),
-        Credential::Header { name, pieces } => Some((name.clone(), written(pieces))),
+        Credential::Headers(headers) => headers.iter().map(|header| (header.name.clone(), written(&header.pieces))).collect(),
         Credential::OAuth2ClientCredentials(oauth2) => authorization(format!("Bearer {{{{token from {}}}}}", oauth2.token_url)),
         Credential::AwsGatewayRole => authorization("AWS4-HMAC-SHA256 {{session of the gateway's own role}}".to_owned()),
         Credential::AwsAssumeRole(role) => authorization(format!("AWS4-HMAC-SHA256 {{{{session of {}}}}}", role.role_arn)),
@@ -82,10 +82,19 @@ fn written(pieces: &[Piece]) -> String {
             Piece::Concat(parts) => parts.iter().take(MAX_PARTS).map(earlier).collect(),
             Piece::Base64Encode(of) => format!("{{{{base64:{}}}}}", earlier(of)),
             Piece::Base64Decode(of) => format!("{{{{base64-decoded:{}}}}}", earlier(of)),
+            Piece::HexEncode(of) => format!("{{{{hex:{}}}}}", earlier(of)),
+            Piece::Sha256(of) => format!("{{{{sha256:{}}}}}", earlier(of)),
             Piece::HmacSha256 { key, message } => format!("{{{{hmac-sha256:{}:{}}}}}", earlier(key), earlier(message)),
             Piece::Timestamp(TimestampFormat::HttpDate) => "{{time:http-date}}".to_owned(),
             Piece::Timestamp(TimestampFormat::Rfc3339) => "{{time:rfc3339}}".to_owned(),
             Piece::Timestamp(TimestampFormat::UnixSeconds) => "{{time:unix-seconds}}".to_owned(),
+            Piece::Timestamp(TimestampFormat::Basic) => "{{time:basic}}".to_owned(),
+            Piece::Timestamp(TimestampFormat::BasicDate) => "{{time:basic-date}}".to_owned(),
+            Piece::Request(RequestPart::Method) => "{{request:method}}".to_owned(),
+            Piece::Request(RequestPart::Path) => "{{request:path}}".to_owned(),
+            Piece::Request(RequestPart::Range) => "{{request:range}}".to_owned(),
+            Piece::Request(RequestPart::IfMatch) => "{{request:if-match}}".to_owned(),
+            Piece::Request(RequestPart::IfNoneMatch) => "{{request:if-none-match}}".to_owned(),
         };
         if let Some((cut, _)) = text.char_indices().nth(MAX_TEXT) {
             text.truncate(cut);
@@ -98,7 +107,7 @@ fn written(pieces: &[Piece]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BucketName, ObjectKey, Region};
+    use crate::model::{BucketName, Header, ObjectKey, Region};
 
     #[test]
     fn b13_a_secret_is_shown_by_name_only() {
@@ -106,15 +115,22 @@ mod tests {
             (Credential::Basic { username: "al".into(), password: "password".into() }, "Basic {{base64:al:{{secret:password}}}}"),
             (Credential::Bearer { token: "bearer_token".into() }, "Bearer {{secret:bearer_token}}"),
             (
-                Credential::Header {
+                Credential::Headers(vec![Header {
                     name: "authorization".into(),
-                    pieces: vec![Piece::Text("Key ".into()), Piece::Secret("key".into()), Piece::Concat(vec![0, 1])],
-                },
-                "Key {{secret:key}}",
+                    pieces: vec![
+                        Piece::Secret("key".into()),
+                        Piece::Request(RequestPart::Path),
+                        Piece::HmacSha256 { key: 0, message: 1 },
+                        Piece::HexEncode(2),
+                        Piece::Text("Key ".into()),
+                        Piece::Concat(vec![4, 3]),
+                    ],
+                }]),
+                "Key {{hex:{{hmac-sha256:{{secret:key}}:{{request:path}}}}}}",
             ),
         ];
         for (credential, shown) in cases {
-            assert_eq!(credential_header(&credential), Some(("authorization".to_owned(), shown.to_owned())));
+            assert_eq!(credential_headers(&credential), [("authorization".to_owned(), shown.to_owned())]);
         }
     }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::Filter;
 use crate::model::{Connection, ConnectionId, ConnectionName, Error, Kind, OrgId, Result};
@@ -26,6 +27,16 @@ pub fn no_such_connection() -> Error {
     Error::not_found("connection_not_found", "there is no such connection")
 }
 
+/// SPEC P12.
+fn deleted() -> Error {
+    Error::not_found("connection_deleted", "this connection was deleted, which is final").with_remedy("Create a connection, and use its name or id.")
+}
+
+fn duplicate() -> Error {
+    Error::conflict("duplicate_connection", "another connection is for the same: the settings that say which one it is are equal")
+        .with_remedy("Use that connection, or delete it first.")
+}
+
 pub fn name_taken() -> Error {
     Error::conflict("name_taken", "another connection has this name").with_remedy("Choose another name, or delete the other connection first.")
 }
@@ -33,12 +44,21 @@ pub fn name_taken() -> Error {
 impl Records {
     /// By name or id; the two never look alike, since a name has no '-'.
     pub async fn find(&self, org: &OrgId, name_or_id: &str) -> Result<Found> {
-        if let Ok(id) = name_or_id.parse() {
-            return self.by_id(org, id).await?.ok_or_else(no_such_connection);
+        let found = match name_or_id.parse() {
+            Ok(id) => self.by_id(org, id).await?,
+            Err(_) => {
+                let name = ConnectionName::new(name_or_id).map_err(|_| no_such_connection())?;
+                match self.0.get(&name_key(org, &name)).await? {
+                    Some(index) => self.by_id(org, decode_id(&index.value)?).await?,
+                    None => None,
+                }
+            }
+        };
+        match found {
+            Some(found) => Ok(found),
+            None if self.0.get(&deleted_key(org, name_or_id)).await?.is_some() => Err(deleted()),
+            None => Err(no_such_connection()),
         }
-        let name = ConnectionName::new(name_or_id).map_err(|_| no_such_connection())?;
-        let index = self.0.get(&name_key(org, &name)).await?.ok_or_else(no_such_connection)?;
-        self.by_id(org, decode_id(&index.value)?).await?.ok_or_else(no_such_connection)
     }
 
     async fn by_id(&self, org: &OrgId, id: ConnectionId) -> Result<Option<Found>> {
@@ -47,13 +67,21 @@ impl Records {
     }
 
     pub async fn insert(&self, connection: Connection) -> Result<Found> {
-        let batch = vec![
-            Op::Put { key: key(&connection.org, connection.id), value: encode(&connection)?, expect: Expect::Absent },
-            Op::Put { key: name_key(&connection.org, &connection.name), value: encode_id(connection.id), expect: Expect::Absent },
+        let Connection { org, name, .. } = &connection;
+        let mut batch = vec![
+            Op::Put { key: key(org, connection.id), value: encode(&connection)?, expect: Expect::Absent },
+            Op::Put { key: name_key(org, name), value: encode_id(connection.id), expect: Expect::Absent },
+            Op::Delete { key: deleted_key(org, name.as_str()), expect: Expect::Any },
         ];
-        // The id was made just now; only the name can be there already.
-        self.0.apply(batch).await.map_err(|error| if error.kind() == Kind::Conflict { name_taken() } else { error })?;
-        Ok(Found { connection, written: 1 })
+        if let Some(identity) = connection.identity {
+            batch.push(Op::Put { key: identity_key(org, identity), value: encode_id(connection.id), expect: Expect::Absent });
+        }
+        match self.0.apply(batch).await {
+            Ok(()) => Ok(Found { connection, written: 1 }),
+            // The id was made just now; only the name or the identity can be there already.
+            Err(error) if error.kind() == Kind::Conflict => Err(if self.0.get(&name_key(org, name)).await?.is_some() { name_taken() } else { duplicate() }),
+            Err(error) => Err(error),
+        }
     }
 
     /// `Conflict` (`stale_version`) when it was changed since it was read, `name_taken` when the new name is another's.
@@ -65,19 +93,24 @@ impl Records {
             }
             batch.push(Op::Put { key: name_key(&after.org, &after.name), value: encode_id(after.id), expect: Expect::Absent });
             batch.push(Op::Delete { key: name_key(&after.org, &before.connection.name), expect: Expect::Any });
+            batch.push(Op::Delete { key: deleted_key(&after.org, after.name.as_str()), expect: Expect::Any });
         }
         self.0.apply(batch).await?;
         Ok(Found { connection: after, written: before.written + 1 })
     }
 
+    /// What is left says that it was there: an empty record for its id, and one for its name until that is taken again.
     pub async fn remove(&self, found: &Found) -> Result<()> {
-        let connection = &found.connection;
-        self.0
-            .apply(vec![
-                Op::Delete { key: key(&connection.org, connection.id), expect: Expect::Version(found.written) },
-                Op::Delete { key: name_key(&connection.org, &connection.name), expect: Expect::Any },
-            ])
-            .await
+        let Connection { org, id, name, identity, .. } = &found.connection;
+        let gone = |name_or_id: &str| Op::Put { key: deleted_key(org, name_or_id), value: Bytes::new(), expect: Expect::Any };
+        let mut batch = vec![
+            Op::Delete { key: key(org, *id), expect: Expect::Version(found.written) },
+            Op::Delete { key: name_key(org, name), expect: Expect::Any },
+            gone(&id.to_string()),
+            gone(name.as_str()),
+        ];
+        batch.extend(identity.map(|identity| Op::Delete { key: identity_key(org, identity), expect: Expect::Any }));
+        self.0.apply(batch).await
     }
 
     /// In the order of their names, after the name `after`. `except`: a name that stands for something else in this list.
@@ -119,6 +152,15 @@ fn key(org: &OrgId, id: ConnectionId) -> String {
 
 fn name_key(org: &OrgId, name: &ConnectionName) -> String {
     format!("connection-name/{org}/{name}")
+}
+
+/// In the organization, so that nobody learns what another one had.
+fn deleted_key(org: &OrgId, name_or_id: &str) -> String {
+    format!("connection-deleted/{org}/{name_or_id}")
+}
+
+fn identity_key(org: &OrgId, identity: Uuid) -> String {
+    format!("connection-identity/{org}/{identity}")
 }
 
 fn encode(connection: &Connection) -> Result<Bytes> {

@@ -14,7 +14,7 @@ use super::body::{self, MAX_BODY};
 use super::params::{Params, wrong};
 use super::{Answer, Gateway, Shared, require};
 use crate::connections::{Change, Filter, NewConnection};
-use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, Finding, Kind, LastTest, Role, Timestamp};
+use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, Finding, LastTest, Role, Timestamp};
 use crate::plugins::immutable_external_id;
 
 const MAX_TOKEN: usize = 4096;
@@ -36,6 +36,7 @@ struct Shown<'a> {
     description: &'a str,
     r#type: &'a str,
     status: ConnectionState,
+    enabled: bool,
     config: Map<String, Value>,
     test_location: Option<&'a str>,
     external_id: &'a ExternalId,
@@ -57,6 +58,7 @@ impl<'a> From<&'a Connection> for Shown<'a> {
             description: &connection.description,
             r#type: &connection.connector,
             status: connection.state,
+            enabled: connection.enabled,
             config,
             test_location: connection.test_location.as_deref(),
             external_id: &connection.external_id,
@@ -115,6 +117,7 @@ async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Ans
         settings: fields.object("config").unwrap_or_default(),
         test_location: fields.text("test_location"),
         description: fields.text("description").unwrap_or_default(),
+        enabled: fields.flag("enabled").unwrap_or(true),
     };
     fields.finish()?;
     let ticket = gateway.idempotency.ticket(&caller.org, "connections", &headers, &bytes).await?;
@@ -122,7 +125,8 @@ async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Ans
     if ticket.repeated {
         match gateway.app.connections.get(&caller.org, &id.to_string()).await {
             Ok(made) => return Ok(show(StatusCode::CREATED, &made)),
-            Err(error) if error.kind() == Kind::NotFound => {}
+            // What was deleted since is not made again.
+            Err(error) if error.code() == "connection_not_found" => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -152,6 +156,7 @@ async fn change(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<S
         description: fields.text("description"),
         test_location: fields.nullable_text("test_location"),
         settings: fields.object("config"),
+        enabled: fields.flag("enabled"),
         version: fields.number("version", 1, u64::MAX),
     };
     fields.finish()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{ConnectionId, ConnectionName, Digest, ExternalId, Finding, OrgId, Timestamp};
 
@@ -51,6 +52,12 @@ pub struct Connection {
     pub secrets: BTreeMap<String, SealedSecret>,
     pub external_id: ExternalId,
     pub test_location: Option<String>,
+    /// SPEC P13: a disabled one refuses use, whatever its state.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// Made of the settings that its connector calls the connection's identity: no two of an organization have the same.
+    #[serde(default)]
+    pub identity: Option<Uuid>,
     pub state: ConnectionState,
     /// Counts changes of settings or secrets; starts at 1.
     pub revision: u64,
@@ -61,4 +68,9 @@ pub struct Connection {
     pub last_good_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Of a connection that was stored before it could be disabled.
+fn enabled() -> bool {
+    true
 }

@@ -21,5 +21,5 @@ pub use ids::{AssetId, ConnectionId, Digest, JobId, OrgId, TokenId};
 pub use job::{Asset, AssetState, Item, ItemError, Job, JobState, Metadata, Stored};
 pub use names::{AccountId, BucketName, ConnectionName, DatasetId, ExternalId, ObjectKey, Region, RoleArn, SourcePath};
 pub use object::{ByteRange, ObjectMeta};
-pub use plan::{AssumeRole, Credential, HttpObject, Location, OAuth2, Piece, Plan, S3Object, Target, TimestampFormat};
+pub use plan::{AssumeRole, Credential, Header, HttpObject, Location, OAuth2, Piece, Plan, RequestPart, S3Object, Target, TimestampFormat};
 pub use timestamp::Timestamp;

@@ -48,7 +48,7 @@ pub enum Credential {
     Anonymous,
     Basic { username: String, password: String },
     Bearer { token: String },
-    Header { name: String, pieces: Vec<Piece> },
+    Headers(Vec<Header>),
     OAuth2ClientCredentials(OAuth2),
     AwsGatewayRole,
     AwsAssumeRole(AssumeRole),
@@ -62,10 +62,17 @@ impl Credential {
             Self::Anonymous | Self::AwsGatewayRole | Self::AwsAssumeRole(_) => Vec::new(),
             Self::Basic { password, .. } => vec![password],
             Self::Bearer { token } => vec![token],
-            Self::Header { pieces, .. } => pieces.iter().filter_map(|piece| if let Piece::Secret(name) = piece { Some(name.as_str()) } else { None }).collect(),
+            Self::Headers(headers) => headers.iter().flat_map(|header| &header.pieces).filter_map(Piece::secret).collect(),
             Self::OAuth2ClientCredentials(oauth2) => vec![&oauth2.client_secret],
         }
     }
+}
+
+/// One header. Its value is the last piece's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Header {
+    pub name: String,
+    pub pieces: Vec<Piece>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -94,8 +101,19 @@ pub enum Piece {
     Concat(Vec<usize>),
     Base64Encode(usize),
     Base64Decode(usize),
+    HexEncode(usize),
+    Sha256(usize),
     HmacSha256 { key: usize, message: usize },
     Timestamp(TimestampFormat),
+    Request(RequestPart),
+}
+
+impl Piece {
+    /// The secret that it names.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        if let Self::Secret(name) = self { Some(name) } else { None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -104,4 +122,17 @@ pub enum TimestampFormat {
     HttpDate,
     Rfc3339,
     UnixSeconds,
+    Basic,
+    BasicDate,
+}
+
+/// What of the request, as it is sent, a signature can cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestPart {
+    Method,
+    Path,
+    Range,
+    IfMatch,
+    IfNoneMatch,
 }

@@ -22,6 +22,7 @@ pub struct Schema {
     validator: Validator,
     secrets: BTreeSet<String>,
     integers: BTreeSet<String>,
+    identity: BTreeSet<String>,
 }
 
 /// Settings that passed.
@@ -50,11 +51,17 @@ impl Schema {
             validator,
             secrets: named(|property| property.get("writeOnly") == Some(&Value::Bool(true))),
             integers: named(|property| property.get("type").and_then(Value::as_str) == Some("integer")),
+            identity: named(|property| property.get("x-identity") == Some(&Value::Bool(true))),
         })
     }
 
     pub fn is_secret(&self, name: &str) -> bool {
         self.secrets.contains(name)
+    }
+
+    /// The settings that say which connection it is (`x-identity`): they never change, and no other of the organization has the same.
+    pub fn identity(&self) -> impl Iterator<Item = &str> {
+        self.identity.iter().map(String::as_str)
     }
 
     pub fn secret_names(&self) -> impl Iterator<Item = &str> {

@@ -3,13 +3,16 @@
 use url::Url;
 
 use super::{Egress, web};
-use crate::model::{AssumeRole, Connection, Credential, Error, Piece, Region, Result};
+use crate::model::{AssumeRole, Connection, Credential, Error, Header, Piece, Region, Result};
 
 const MAX_PIECES: usize = 32;
 const MAX_TEXT: usize = 4096;
 /// A header's value, with each secret as large as a secret may be.
 const MAX_VALUE: usize = 64 << 10;
 const MAX_SECRET: usize = 8 << 10;
+/// The longest part of a request: its path.
+const MAX_REQUEST_PART: usize = 8 << 10;
+const MAX_HEADERS: usize = 8;
 
 /// Headers that frame a request, route it or say what is asked for: the host's alone. A trailing `-` stands for a family.
 const RESERVED: &[&str] = &[
@@ -53,7 +56,7 @@ pub(super) fn for_s3(credential: &Credential, region: Option<&Region>) -> Result
     match credential {
         Credential::AwsGatewayRole => Ok(()),
         Credential::AwsAssumeRole(role) => assume_role(role, region),
-        Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Header { .. } | Credential::OAuth2ClientCredentials(_) => {
+        Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Headers(_) | Credential::OAuth2ClientCredentials(_) => {
             refuse("S3 needs an AWS credential")
         }
     }
@@ -93,9 +96,17 @@ pub(super) fn for_web(credential: &Credential, connection: &Connection, egress: 
                 refuse("a username has no ':' and no control characters")
             }
         }
-        Credential::Header { name, pieces } => {
-            header_name(name)?;
-            recipe(pieces)?;
+        Credential::Headers(headers) => {
+            if !(1..=MAX_HEADERS).contains(&headers.len()) {
+                return refuse("a credential is 1 to 8 headers");
+            }
+            for (index, Header { name, pieces }) in headers.iter().enumerate() {
+                header_name(name)?;
+                recipe(pieces)?;
+                if headers.iter().take(index).any(|earlier| earlier.name.eq_ignore_ascii_case(name)) {
+                    return refuse("a credential names a header twice");
+                }
+            }
             Ok(None)
         }
         Credential::OAuth2ClientCredentials(oauth2) => {
@@ -128,15 +139,19 @@ fn recipe(pieces: &[Piece]) -> Result<()> {
     for piece in pieces {
         let size = |index: &usize| sizes.get(*index).copied();
         let bytes = match piece {
-            Piece::Text(text) if text.len() <= MAX_TEXT && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Some(text.len()),
+            // What is signed has lines. A header's value has none: it would not be sent.
+            Piece::Text(text) if text.len() <= MAX_TEXT && text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)) => Some(text.len()),
             Piece::Text(_) => return refuse("text in a header is at most 4096 visible ASCII characters"),
             Piece::Secret(_) => Some(MAX_SECRET),
             Piece::Concat(parts) if parts.len() <= MAX_PIECES => parts.iter().map(size).sum(),
             Piece::Concat(_) => return refuse("at most 32 steps can be joined at once"),
             Piece::Base64Encode(of) => size(of).map(|bytes| bytes.div_ceil(3) * 4),
             Piece::Base64Decode(of) => size(of),
+            Piece::HexEncode(of) => size(of).map(|bytes| bytes * 2),
+            Piece::Sha256(of) => size(of).map(|_| 32),
             Piece::HmacSha256 { key, message } => size(key).and(size(message)).map(|_| 32),
             Piece::Timestamp(_) => Some(32),
+            Piece::Request(_) => Some(MAX_REQUEST_PART),
         };
         match bytes {
             None => return refuse("a step of a header's value names a step that does not come before it"),
@@ -151,7 +166,7 @@ fn recipe(pieces: &[Piece]) -> Result<()> {
 pub(super) fn for_session(credential: &Credential) -> Result<()> {
     match credential {
         Credential::AwsGatewayRole | Credential::AwsAssumeRole(_) => for_s3(credential, None),
-        Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Header { .. } | Credential::OAuth2ClientCredentials(_) => {
+        Credential::Anonymous | Credential::Basic { .. } | Credential::Bearer { .. } | Credential::Headers(_) | Credential::OAuth2ClientCredentials(_) => {
             refuse("a session is opened with an AWS credential")
         }
     }

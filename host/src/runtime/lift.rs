@@ -6,16 +6,19 @@ use super::answers;
 use super::bindings::portcullis::connector::types;
 use super::limits::SOURCES;
 use crate::model::{
-    AssumeRole, BucketName, Credential, Error, HttpObject, Location, OAuth2, ObjectKey, Piece, Plan, Region, Result, RoleArn, S3Object, Target, TimestampFormat,
+    AssumeRole, BucketName, Credential, Error, Header, HttpObject, Location, OAuth2, ObjectKey, Piece, Plan, Region, RequestPart, Result, RoleArn, S3Object,
+    Target, TimestampFormat,
 };
 
 /// One batch shares its credentials: more than this many different ones are not a plan.
 const CREDENTIALS: usize = 64;
-const PIECES: usize = 64;
+const PIECES: usize = 32;
 const TEXT: usize = 4096;
 const NAME: usize = 256;
 const URL: usize = 8192;
 const HEADERS: usize = 16;
+/// Of one credential.
+const SECRET_HEADERS: usize = 8;
 
 pub fn contract(message: impl Into<String>) -> Error {
     Error::plugin_fault("plugin_contract", format!("the plugin broke its contract: {}", message.into()))
@@ -137,12 +140,8 @@ pub fn credential(credential: types::Credential) -> Result<Credential> {
             Credential::Basic { username: plain("a user name", basic.username, NAME)?, password: secret(basic.password)? }
         }
         Wit::Bearer(name) => Credential::Bearer { token: secret(name)? },
-        Wit::Header(header) => {
-            if !header_name(&header.name) {
-                return Err(contract("a header's name is 1 to 64 lower-case letters, digits and '-'"));
-            }
-            Credential::Header { name: header.name, pieces: pieces(header.pieces)? }
-        }
+        Wit::Headers(headers) if (1..=SECRET_HEADERS).contains(&headers.len()) => Credential::Headers(headers.into_iter().map(header).collect::<Result<_>>()?),
+        Wit::Headers(_) => return Err(contract(format!("a credential is 1 to {SECRET_HEADERS} headers"))),
         Wit::Oauth2ClientCredentials(oauth2) => Credential::OAuth2ClientCredentials(OAuth2 {
             token_url: plain("a token URL", oauth2.token_url, URL)?,
             client_id: plain("a client id", oauth2.client_id, NAME)?,
@@ -164,6 +163,13 @@ pub fn credential(credential: types::Credential) -> Result<Credential> {
     })
 }
 
+fn header(header: types::HeaderCredential) -> Result<Header> {
+    if !header_name(&header.name) {
+        return Err(contract("a header's name is 1 to 64 lower-case letters, digits and '-'"));
+    }
+    Ok(Header { name: header.name, pieces: pieces(header.pieces)? })
+}
+
 /// Each piece names earlier ones only: the list is a tree that ends.
 fn pieces(pieces: Vec<types::Piece>) -> Result<Vec<Piece>> {
     use types::Piece as Wit;
@@ -174,18 +180,30 @@ fn pieces(pieces: Vec<types::Piece>) -> Result<Vec<Piece>> {
     for piece in pieces {
         let earlier = |at: u32| index(at, lifted.len()).ok_or_else(|| contract("a piece names one that does not come before it"));
         let piece = match piece {
-            Wit::Text(text) if header_value(&text) => Piece::Text(text),
-            Wit::Text(_) => return Err(contract("a piece of text is at most 4096 printable ASCII characters")),
+            // What is signed has lines; that a header's value has none is seen to when it is made.
+            Wit::Text(text) if text.len() <= TEXT && text.bytes().all(|byte| byte == b'\n' || (0x20..0x7f).contains(&byte)) => Piece::Text(text),
+            Wit::Text(_) => return Err(contract("a piece of text is at most 4096 printable ASCII characters and line feeds")),
             Wit::Secret(name) => Piece::Secret(secret(name)?),
             Wit::Concat(parts) if parts.len() <= PIECES => Piece::Concat(parts.into_iter().map(earlier).collect::<Result<_>>()?),
             Wit::Concat(_) => return Err(contract(format!("at most {PIECES} pieces are joined"))),
             Wit::Base64Encode(at) => Piece::Base64Encode(earlier(at)?),
             Wit::Base64Decode(at) => Piece::Base64Decode(earlier(at)?),
+            Wit::HexEncode(at) => Piece::HexEncode(earlier(at)?),
+            Wit::Sha256(at) => Piece::Sha256(earlier(at)?),
             Wit::HmacSha256(hmac) => Piece::HmacSha256 { key: earlier(hmac.key)?, message: earlier(hmac.message)? },
             Wit::Timestamp(format) => Piece::Timestamp(match format {
                 types::TimestampFormat::HttpDate => TimestampFormat::HttpDate,
                 types::TimestampFormat::Rfc3339 => TimestampFormat::Rfc3339,
                 types::TimestampFormat::UnixSeconds => TimestampFormat::UnixSeconds,
+                types::TimestampFormat::Basic => TimestampFormat::Basic,
+                types::TimestampFormat::BasicDate => TimestampFormat::BasicDate,
+            }),
+            Wit::Request(part) => Piece::Request(match part {
+                types::RequestPart::Method => RequestPart::Method,
+                types::RequestPart::Path => RequestPart::Path,
+                types::RequestPart::Range => RequestPart::Range,
+                types::RequestPart::IfMatch => RequestPart::IfMatch,
+                types::RequestPart::IfNoneMatch => RequestPart::IfNoneMatch,
             }),
         };
         lifted.push(piece);

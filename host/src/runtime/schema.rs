@@ -16,6 +16,10 @@ const DEPTH: usize = 24;
 /// Other ways to name a schema than `$ref` to `#/$defs/…`, which is enough.
 const FORBIDDEN: [&str; 6] = ["$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary", "patternProperties"];
 
+/// Marks settings that say which connection it is: they never change, and an organization has one connection for each of their values.
+/// The general form of what a registration by account and region needs (SPEC P8, P11); a plugin sees one connection only and cannot hold it.
+const IDENTITY: &str = "x-identity";
+
 /// The names of the settings, and which of them are secret.
 pub struct Settings {
     pub names: Vec<String>,
@@ -52,11 +56,19 @@ pub fn check(schema: &Value) -> Result<Settings> {
             }
             secrets.push(name.clone());
         }
+        // What never changes and is compared has to be there, and to be seen.
+        if property.get(IDENTITY) == Some(&Value::Bool(true)) && (secrets.contains(name) || !required(root, name)) {
+            return Err(wrong(&format!("'{name}' is part of the connection's identity (x-identity), so it is required and no secret")));
+        }
     }
     if count_secrets(schema) != secrets.len() {
         return Err(wrong("a secret (writeOnly) is a direct property of the settings"));
     }
     Ok(Settings { names: properties.keys().cloned().collect(), secrets })
+}
+
+fn required(root: &Map<String, Value>, name: &str) -> bool {
+    root.get("required").and_then(Value::as_array).is_some_and(|required| required.iter().any(|one| one == name))
 }
 
 fn wrong(why: &str) -> crate::model::Error {

@@ -42,6 +42,8 @@ fn connection(vault: &Vault, secret: &[u8]) -> Connection {
         secrets: BTreeMap::new(),
         external_id: ExternalId::new("x".repeat(32)).expect("an id"),
         test_location: None,
+        enabled: true,
+        identity: None,
         state: ConnectionState::Pending,
         revision: 1,
         version: 1,

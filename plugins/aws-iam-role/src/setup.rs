@@ -7,7 +7,6 @@ use crate::plan::{Scope, Settings};
 
 pub(crate) fn steps(settings: &Settings, principal: &Principal, external_id: &str) -> Result<Vec<SetupStep>, Error> {
     let (platform, role) = (&principal.platform_name, settings.role()?);
-    let trust = trust_policy(principal, external_id);
     let about_trust = format!(
         "In IAM, create a role with a custom trust policy. Its principal is {platform}'s role {} in account {}; the external id {external_id} belongs to \
          this connection alone, and the role must require it.",
@@ -19,7 +18,7 @@ pub(crate) fn steps(settings: &Settings, principal: &Principal, external_id: &st
     };
     Ok(vec![
         SetupStep::new("Create a permission policy", about_permissions(settings)?, vec![permission_policy(settings, role.partition)?]),
-        SetupStep::new("Create a role that trusts the gateway", about_trust, vec![trust]),
+        SetupStep::new("Create a role that trusts the gateway", about_trust, vec![policy::trust(principal, external_id)]),
         SetupStep::new("Attach the policy to the role", "Attach the permission policy of the first step, and nothing else, to the role.", Vec::new()),
         last,
     ])
@@ -40,9 +39,4 @@ fn permission_policy(settings: &Settings, partition: &str) -> Result<Document, E
             policy::document("Permission policy", &[Statement::allow("InvokeModels", "bedrock:InvokeModel").on(models)])
         }
     })
-}
-
-fn trust_policy(principal: &Principal, external_id: &str) -> Document {
-    let statement = Statement::allow("AssumeWithExternalId", "sts:AssumeRole").to_role(&principal.role_arn).if_equals("sts:ExternalId", external_id);
-    policy::document("Trust policy", &[statement])
 }

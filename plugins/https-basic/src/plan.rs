@@ -1,7 +1,7 @@
 //! What `https_basic` decides, as pure functions: settings and source paths in, plans and findings out.
 
 use portcullis_plugin::https::{self, Hostname, Origin, PathPrefix};
-use portcullis_plugin::{Capability, Connector, Credential, Error, FieldError, Finding, Plan, Principal, Secret, SetupStep, Target};
+use portcullis_plugin::{Capability, Connector, Credential, Error, FieldError, Finding, Plan, Principal, Secret, SetupStep};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +42,9 @@ impl Connector for HttpsBasic {
     const TITLE: &'static str = "HTTPS with user name and password";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const SUMMARY: &'static str = "Reads files from an https server that wants a user name and a password.";
-    const SOURCE_SCHEMES: &'static [&'static str] = &["https"];
-    const EGRESS: &'static [&'static str] = &["https://{settings.hostname}:{settings.port}/{settings.path_prefix}"];
-    const CAPABILITIES: &'static [Capability] = &[Capability::Http];
+    const SOURCE_SCHEMES: &'static [&'static str] = https::SCHEMES;
+    const EGRESS: &'static [&'static str] = &[https::EGRESS];
+    const CAPABILITIES: &'static [Capability] = https::CAPABILITIES;
     type Settings = Settings;
 
     fn normalize(settings: Settings) -> Result<Settings, Vec<FieldError>> {
@@ -65,8 +65,7 @@ impl Connector for HttpsBasic {
     }
 
     fn locate(settings: &Settings, sources: &[String]) -> Result<Plan, Error> {
-        let origin = settings.origin();
-        Ok(Plan::shared(settings.credential(), sources, |source| origin.locate(source).map(Target::Http)))
+        Ok(settings.origin().plan(settings.credential(), sources))
     }
 
     fn check(settings: &Settings, test_location: Option<&str>) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! What `https_bearer` decides, as pure functions: settings and source paths in, plans and findings out.
 
 use portcullis_plugin::https::{self, Hostname, Origin, PathPrefix};
-use portcullis_plugin::{Capability, Connector, Credential, Error, Finding, Plan, Principal, Secret, SetupStep, Target};
+use portcullis_plugin::{Capability, Connector, Credential, Error, Finding, Plan, Principal, Secret, SetupStep};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +35,9 @@ impl Connector for HttpsBearer {
     const TITLE: &'static str = "HTTPS with a bearer token";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const SUMMARY: &'static str = "Reads files from an https server that wants a bearer token.";
-    const SOURCE_SCHEMES: &'static [&'static str] = &["https"];
-    const EGRESS: &'static [&'static str] = &["https://{settings.hostname}:{settings.port}/{settings.path_prefix}"];
-    const CAPABILITIES: &'static [Capability] = &[Capability::Http];
+    const SOURCE_SCHEMES: &'static [&'static str] = https::SCHEMES;
+    const EGRESS: &'static [&'static str] = &[https::EGRESS];
+    const CAPABILITIES: &'static [Capability] = https::CAPABILITIES;
     type Settings = Settings;
 
     fn setup(settings: &Settings, principal: &Principal, _external_id: &str) -> Result<Vec<SetupStep>, Error> {
@@ -47,8 +47,7 @@ impl Connector for HttpsBearer {
     }
 
     fn locate(settings: &Settings, sources: &[String]) -> Result<Plan, Error> {
-        let origin = settings.origin();
-        Ok(Plan::shared(credential(), sources, |source| origin.locate(source).map(Target::Http)))
+        Ok(settings.origin().plan(credential(), sources))
     }
 
     fn check(settings: &Settings, test_location: Option<&str>) -> Vec<Finding> {

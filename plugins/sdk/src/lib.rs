@@ -13,6 +13,7 @@ pub mod https;
 pub mod log;
 mod percent;
 mod plan;
+mod recipe;
 pub mod s3;
 mod settings;
 #[cfg(not(target_arch = "wasm32"))]
@@ -21,10 +22,11 @@ mod types;
 
 pub use bindings::portcullis::connector::types::{
     AssumeRoleCredential, BasicCredential, Credential, Document, Entry, Error, ErrorKind, FieldError, Finding, HeaderCredential, Hmac, HttpObject, Location,
-    Oauth2Credential, Page, Piece, Plan, Principal, S3Object, SetupStep, Target, TimestampFormat,
+    Oauth2Credential, Page, Piece, Plan, Principal, RequestPart, S3Object, SetupStep, Target, TimestampFormat,
 };
 pub use connector::{Capability, Connector};
 pub use describe::describe;
+pub use recipe::{Recipe, Step};
 pub use settings::Secret;
 
 /// The plugin in the README is compiled as it stands there.

@@ -134,6 +134,8 @@ fn grant_of(org: &str, egress: Vec<EgressRule>) -> Arc<Grant> {
         secrets: std::collections::BTreeMap::new(),
         external_id: ExternalId::new(external_id()).expect("an id"),
         test_location: None,
+        enabled: true,
+        identity: None,
         state: ConnectionState::Ready,
         revision: 1,
         version: 1,

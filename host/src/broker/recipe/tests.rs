@@ -23,15 +23,22 @@ fn secrets(name: &str) -> Result<Bytes> {
     Ok(Zeroizing::new(value.to_vec()))
 }
 
+/// A ranged GET.
+fn evaluated(credential: &Credential) -> Result<Headers> {
+    let headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static("bytes=0-9")), (header::IF_MATCH, HeaderValue::from_static("\"e\""))]);
+    evaluate(credential, &secrets, Asked { method: "GET", path: "/a%20b//c", headers: &headers, now: NOW })
+}
+
 fn value(credential: &Credential) -> Result<String> {
-    let (_, value) = evaluate(credential, secrets, NOW)?.expect("a header");
-    assert!(value.is_sensitive());
+    let (_, value) = evaluated(credential)?.pop().expect("a header");
+    let secret = !credential.secret_names().is_empty();
+    assert_eq!(value.is_sensitive(), secret, "what a secret went into, and nothing else");
     assert!(!format!("{value:?}").contains("abc"), "a sensitive header is not shown");
     Ok(value.to_str().expect("text").to_owned())
 }
 
 fn of_pieces(pieces: Vec<Piece>) -> Result<String> {
-    value(&Credential::Header { name: "x-api-key".to_owned(), pieces })
+    value(&Credential::Headers(vec![Header { name: "x-api-key".to_owned(), pieces }]))
 }
 
 fn basic_with(username: &str, password: &str) -> Credential {
@@ -63,7 +70,7 @@ fn h01_h02_h04_basic_and_bearer_are_exact() {
     assert!(value(&basic_with("alice", "long")).is_ok());
     assert_eq!(value(&Credential::Bearer { token: "token".to_owned() }).expect("a token"), "Bearer abc.DEF-_~+/==");
     assert_eq!(value(&Credential::Bearer { token: "quoted".to_owned() }).expect("visible"), "Bearer a\"b,c");
-    assert!(evaluate(&Credential::Anonymous, secrets, NOW).expect("anonymous").is_none());
+    assert!(evaluated(&Credential::Anonymous).expect("anonymous").is_empty());
 }
 
 #[test]
@@ -75,6 +82,8 @@ fn h03_pieces_that_make_no_header_are_refused() {
         ("names itself", vec![Piece::Concat(vec![0])]),
         ("names a later one", vec![Piece::Base64Encode(1), text("a")]),
         ("a line break", vec![text("a\r\nb")]),
+        ("a line feed", vec![text("a\nb: c")]),
+        ("a line feed in a part", vec![text("a"), text("\n"), Piece::Concat(vec![0, 1])]),
         ("a secret with one", vec![Piece::Secret("line".to_owned())]),
         ("a space at the end", vec![text("a ")]),
         ("bytes", vec![Piece::Secret("binary".to_owned())]),
@@ -103,6 +112,17 @@ fn pieces_are_evaluated_in_order() {
         (vec![Piece::Timestamp(TimestampFormat::HttpDate)], "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
         (vec![Piece::Timestamp(TimestampFormat::Rfc3339)], "1994-11-06T08:49:37Z".to_owned()),
         (vec![Piece::Timestamp(TimestampFormat::UnixSeconds)], "784111777".to_owned()),
+        (vec![Piece::Timestamp(TimestampFormat::Basic)], "19941106T084937Z".to_owned()),
+        (vec![Piece::Timestamp(TimestampFormat::BasicDate)], "19941106".to_owned()),
+        (vec![Piece::Request(RequestPart::Method)], "GET".to_owned()),
+        (vec![Piece::Request(RequestPart::Path)], "/a%20b//c".to_owned()),
+        (vec![Piece::Request(RequestPart::Range)], "bytes=0-9".to_owned()),
+        (vec![Piece::Request(RequestPart::IfMatch)], "\"e\"".to_owned()),
+        (vec![text("none: "), Piece::Request(RequestPart::IfNoneMatch), text("."), Piece::Concat(vec![0, 1, 2])], "none: .".to_owned()),
+        (vec![Piece::Secret("binary".to_owned()), Piece::HexEncode(0)], "00ff07".to_owned()),
+        // FIPS 180-4's example; lines are joined before they are hashed.
+        (vec![text("abc"), Piece::Sha256(0), Piece::HexEncode(1)], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned()),
+        (vec![text("a\nb"), Piece::Base64Encode(0)], "YQpi".to_owned()),
         // RFC 4231, test case 2.
         (
             vec![text("Jefe"), text("what do ya want for nothing?"), Piece::HmacSha256 { key: 0, message: 1 }, Piece::Base64Encode(2)],

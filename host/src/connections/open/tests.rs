@@ -17,6 +17,8 @@ fn connection(state: ConnectionState, last_test: Option<LastTest>) -> Connection
         secrets: BTreeMap::new(),
         external_id: ExternalId::new("pc-000000000000000000000000").unwrap(),
         test_location: None,
+        enabled: true,
+        identity: None,
         state,
         revision: 1,
         version: 1,

@@ -22,6 +22,8 @@ fn connection(org: &str, name: &str, number: u128) -> Connection {
         secrets: BTreeMap::new(),
         external_id: ExternalId::new("pc-000000000000000000000000").unwrap(),
         test_location: None,
+        enabled: true,
+        identity: None,
         state: ConnectionState::Ready,
         revision: 1,
         version: 1,
@@ -79,6 +81,39 @@ async fn c10_p08_a_name_is_taken_once_in_an_organization() {
     records.remove(&renamed).await.unwrap();
     assert!(records.find(&acme, "movies").await.is_err());
     assert!(records.find(&acme, &renamed.connection.id.to_string()).await.is_err());
+}
+
+#[tokio::test]
+async fn p08_an_identity_is_taken_once_in_an_organization() {
+    let records = records();
+    let same = Some(uuid::Uuid::from_u128(7));
+    let one = |org: &str, name: &str, number| Connection { identity: same, ..connection(org, name, number) };
+    let films = records.insert(one("acme", "films", 1)).await.unwrap();
+    assert_eq!(records.insert(one("acme", "movies", 2)).await.map(drop).expect_err("taken").code(), "duplicate_connection");
+    assert_eq!(records.insert(one("acme", "films", 3)).await.map(drop).expect_err("both are taken").code(), "name_taken");
+    records.insert(one("evil", "films", 4)).await.map(drop).expect("another organization has identities of its own");
+    let renamed = records.replace(&films, Connection { name: ConnectionName::new("movies").unwrap(), ..films.connection.clone() }).await.unwrap();
+    assert_eq!(records.insert(one("acme", "films", 5)).await.map(drop).expect_err("under another name").code(), "duplicate_connection");
+    records.remove(&renamed).await.unwrap();
+    records.insert(one("acme", "movies", 6)).await.map(drop).expect("what was deleted takes nothing");
+}
+
+#[tokio::test]
+async fn p12_what_was_deleted_is_known_by_its_organization_until_its_name_is_taken_again() {
+    let records = records();
+    let films = records.insert(connection("acme", "films", 1)).await.unwrap();
+    records.remove(&films).await.unwrap();
+    let id = films.connection.id.to_string();
+    let code = async |org: &str, name_or_id: &str| records.find(&OrgId::new(org).unwrap(), name_or_id).await.map(drop).expect_err("gone").code().to_owned();
+    for name_or_id in ["films", &id] {
+        assert_eq!(code("acme", name_or_id).await, "connection_deleted");
+        assert_eq!(code("evil", name_or_id).await, "connection_not_found");
+    }
+    let music = records.insert(connection("acme", "music", 2)).await.unwrap();
+    records.replace(&music, Connection { name: ConnectionName::new("films").unwrap(), ..music.connection.clone() }).await.unwrap();
+    assert_eq!(records.find(&OrgId::new("acme").unwrap(), "films").await.unwrap().connection.id, music.connection.id);
+    assert_eq!(code("acme", "music").await, "connection_not_found", "that one was renamed");
+    assert_eq!(code("acme", &id).await, "connection_deleted");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::{
-    AssumeRole, ConnectionId, ConnectionName, ConnectionState, Digest, ExternalId, OAuth2, OrgId, Piece, Region, RoleArn, SealedSecret, Timestamp,
+    AssumeRole, ConnectionId, ConnectionName, ConnectionState, Digest, ExternalId, Header, OAuth2, OrgId, Piece, Region, RoleArn, SealedSecret, Timestamp,
 };
 
 fn grant(egress: &[&str], settings: Value) -> Arc<Grant> {
@@ -29,6 +29,8 @@ fn grant_with(egress: &[&str], settings: Value, addresses: &AddressPolicy) -> Ar
         secrets: BTreeMap::from([("password".to_owned(), secret()), ("token".to_owned(), secret())]),
         external_id: ExternalId::new("0123456789abcdef0123456789abcdef").expect("valid"),
         test_location: None,
+        enabled: true,
+        identity: None,
         state: ConnectionState::Ready,
         revision: 1,
         version: 1,
@@ -286,7 +288,7 @@ fn e21_a_plugin_sets_no_header_but_accept() {
 fn h01_a_credential_fits_its_target() {
     let grant = assets();
     let web = |credential: Credential| code(grant.permit_http(Action::Read, &object("https://assets.cust.example/x"), &credential));
-    let header = |name: &str, pieces: Vec<Piece>| Credential::Header { name: name.to_owned(), pieces };
+    let header = |name: &str, pieces: Vec<Piece>| Credential::Headers(vec![Header { name: name.to_owned(), pieces }]);
     let secret = || vec![Piece::Secret("token".to_owned())];
     let text = |text: &str| Piece::Text(text.to_owned());
     let grown: Vec<Piece> = std::iter::once(text("seed")).chain((0..20).map(|step| Piece::Concat(vec![step; 8]))).collect();
@@ -306,6 +308,19 @@ fn h01_a_credential_fits_its_target() {
         ("a credential in no header", header("", secret()), "header_not_allowed"),
         ("a header name with a line break", header("x\r\ny", secret()), "header_not_allowed"),
         ("a header name that is too long", header(&"x".repeat(65), secret()), "header_not_allowed"),
+        ("no header at all", Credential::Headers(Vec::new()), "credential_not_allowed"),
+        ("too many headers", Credential::Headers((0..9).map(|n| Header { name: format!("x-{n}"), pieces: secret() }).collect()), "credential_not_allowed"),
+        (
+            "one header twice",
+            Credential::Headers(["x-key", "X-Key"].map(|name| Header { name: name.to_owned(), pieces: secret() }).to_vec()),
+            "credential_not_allowed",
+        ),
+        (
+            "a credential in Range beside a good one",
+            Credential::Headers(["x-key", "range"].map(|name| Header { name: name.to_owned(), pieces: secret() }).to_vec()),
+            "header_not_allowed",
+        ),
+        ("a digest of nothing", header("x-api-key", vec![Piece::Sha256(0)]), "credential_not_allowed"),
         ("a recipe without steps", header("x-api-key", Vec::new()), "credential_not_allowed"),
         ("a recipe of too many steps", header("x-api-key", vec![text("a"); 33]), "credential_not_allowed"),
         ("a step that names itself", header("x-api-key", vec![Piece::Base64Encode(0)]), "credential_not_allowed"),
@@ -326,7 +341,7 @@ fn h01_a_credential_fits_its_target() {
                     text("SharedKey acct:"),
                     Piece::Secret("token".to_owned()),
                     Piece::Base64Decode(1),
-                    Piece::Timestamp(crate::model::TimestampFormat::HttpDate),
+                    Piece::Request(crate::model::RequestPart::Path),
                     Piece::HmacSha256 { key: 2, message: 3 },
                     Piece::Base64Encode(4),
                     Piece::Concat(vec![0, 5]),

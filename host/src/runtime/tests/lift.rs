@@ -3,10 +3,11 @@
 use super::*;
 use crate::runtime::bindings::portcullis::connector::types::{
     AssumeRoleCredential, BasicCredential, Credential as Wit, HeaderCredential, Hmac, HttpObject as WitHttp, Oauth2Credential, Piece as WitPiece,
+    RequestPart as WitPart, TimestampFormat as WitTime,
 };
 
 fn header(pieces: Vec<WitPiece>) -> Wit {
-    Wit::Header(HeaderCredential { name: "x-api-key".into(), pieces })
+    Wit::Headers(vec![HeaderCredential { name: "x-api-key".into(), pieces }])
 }
 fn role(arn: &str, duration_seconds: u32, region: Option<&str>) -> Wit {
     Wit::AwsAssumeRole(AssumeRoleCredential { role_arn: arn.into(), duration_seconds, region: region.map(Into::into) })
@@ -34,13 +35,18 @@ fn p13_p15_a_credential_that_breaks_the_contract_is_refused() {
         ("no user name", basic("", "password")),
         ("a secret's name that is none", basic("user", "../password")),
         ("no secret's name", Wit::Bearer(String::new())),
-        ("a header's name with a newline", Wit::Header(HeaderCredential { name: "x\r\ny".into(), pieces: vec![WitPiece::Text("a".into())] })),
-        ("a header's name in upper case", Wit::Header(HeaderCredential { name: "X-Key".into(), pieces: vec![WitPiece::Text("a".into())] })),
+        ("a header's name with a newline", Wit::Headers(vec![HeaderCredential { name: "x\r\ny".into(), pieces: vec![WitPiece::Text("a".into())] }])),
+        ("a header's name in upper case", Wit::Headers(vec![HeaderCredential { name: "X-Key".into(), pieces: vec![WitPiece::Text("a".into())] }])),
+        ("no headers", Wit::Headers(Vec::new())),
+        ("too many headers", Wit::Headers(vec![HeaderCredential { name: "x-key".into(), pieces: vec![WitPiece::Text("a".into())] }; 9])),
         ("no pieces", header(vec![])),
-        ("too many pieces", header(vec![WitPiece::Text("a".into()); 65])),
+        ("too many pieces", header(vec![WitPiece::Text("a".into()); 33])),
         ("text with a newline", header(vec![WitPiece::Text("a\r\nb".into())])),
         ("text that is too long", header(vec![WitPiece::Text("a".repeat(4097))])),
+        ("text with a carriage return", header(vec![WitPiece::Text("a\rb".into())])),
         ("a piece that names itself", header(vec![WitPiece::Base64Encode(0)])),
+        ("a digest of itself", header(vec![WitPiece::Sha256(0)])),
+        ("hex of a later one", header(vec![WitPiece::HexEncode(1), WitPiece::Text("a".into())])),
         ("a piece that names a later one", header(vec![WitPiece::Concat(vec![1]), WitPiece::Text("a".into())])),
         ("an HMAC over a piece that is not there", header(vec![WitPiece::Secret("key".into()), WitPiece::HmacSha256(Hmac { key: 0, message: u32::MAX })])),
         ("a session of 59 seconds", role(ARN, 59, None)),
@@ -64,6 +70,10 @@ fn credentials_arrive_as_they_were_written() {
         WitPiece::HmacSha256(Hmac { key: 0, message: 1 }),
         WitPiece::Base64Encode(2),
         WitPiece::Concat(vec![1, 3]),
+        WitPiece::Request(WitPart::IfNoneMatch),
+        WitPiece::Timestamp(WitTime::BasicDate),
+        WitPiece::Sha256(5),
+        WitPiece::HexEncode(7),
     ];
     let expected = vec![
         Piece::Secret("key".into()),
@@ -71,8 +81,12 @@ fn credentials_arrive_as_they_were_written() {
         Piece::HmacSha256 { key: 0, message: 1 },
         Piece::Base64Encode(2),
         Piece::Concat(vec![1, 3]),
+        Piece::Request(RequestPart::IfNoneMatch),
+        Piece::Timestamp(TimestampFormat::BasicDate),
+        Piece::Sha256(5),
+        Piece::HexEncode(7),
     ];
-    assert_eq!(credential(header(pieces)).unwrap(), Credential::Header { name: "x-api-key".into(), pieces: expected });
+    assert_eq!(credential(header(pieces)).unwrap(), Credential::Headers(vec![Header { name: "x-api-key".into(), pieces: expected }]));
     assert_eq!(credential(basic("ann", "password")).unwrap(), Credential::Basic { username: "ann".into(), password: "password".into() });
     for seconds in [60, 3600] {
         assert!(matches!(credential(role(ARN, seconds, Some("eu-west-1"))).unwrap(), Credential::AwsAssumeRole(role) if role.duration_seconds == seconds));

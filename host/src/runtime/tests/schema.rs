@@ -43,6 +43,12 @@ fn a_settings_schema_is_a_closed_object_that_is_cheap_to_evaluate() {
         ("a pattern that is too long", settings(json!({"a": {"type": "string", "pattern": "a".repeat(513)}}))),
         ("a secret number", settings(json!({"a": {"type": "integer", "writeOnly": true}}))),
         ("a secret with a default", settings(json!({"a": {"type": "string", "writeOnly": true, "default": "hunter2"}}))),
+        ("an identity that may be left out", settings(json!({"a": {"type": "string", "x-identity": true}}))),
+        ("a secret identity", {
+            let mut schema = settings(json!({"a": {"type": "string", "writeOnly": true, "x-identity": true}}));
+            schema["required"] = json!(["a"]);
+            schema
+        }),
         ("a secret below the top", settings(json!({"a": {"type": "object", "properties": {"b": {"type": "string", "writeOnly": true}}}}))),
         (
             "a secret behind a reference",

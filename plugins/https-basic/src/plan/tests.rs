@@ -1,7 +1,7 @@
 //! `https_basic` natively, against an in-memory host.
 
-use portcullis_plugin::describe;
 use portcullis_plugin::testing::{Host, assert_contract};
+use portcullis_plugin::{Target, describe};
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,7 +1,7 @@
 //! `https_bearer` natively, against an in-memory host.
 
 use portcullis_plugin::testing::{Host, assert_contract};
-use portcullis_plugin::{Error, ErrorKind, describe};
+use portcullis_plugin::{Error, ErrorKind, Target, describe};
 use serde_json::{Value, json};
 
 use super::*;

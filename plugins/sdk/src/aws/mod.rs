@@ -2,10 +2,12 @@
 
 mod names;
 pub mod policy;
+mod role;
 
 pub use crate::bindings::portcullis::connector::aws::{ExternalIdVerdict, Identity, ObjectInfo};
 pub use names::{RoleArn, partition_of};
 pub(crate) use names::{dns_suffix, looks_like_region};
+pub use role::check_role;
 
 #[cfg(target_arch = "wasm32")]
 pub use crate::bindings::portcullis::connector::aws::{acquire, bucket_region, caller_identity, head, list, probe_external_id, probe_read};

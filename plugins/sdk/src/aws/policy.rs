@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::Document;
+use crate::{Document, Principal};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -59,6 +59,13 @@ impl Statement {
 pub fn read_bucket(partition: &str, bucket: &str) -> [Statement; 2] {
     let bucket = format!("arn:{partition}:s3:::{bucket}");
     [Statement::allow("ListBucket", "s3:ListBucket").on(&bucket), Statement::allow("GetObjects", "s3:GetObject").on(format!("{bucket}/*"))]
+}
+
+/// Who may assume a role: the gateway, with the connection's external id, always (SPEC P5, L2).
+#[must_use]
+pub fn trust(principal: &Principal, external_id: &str) -> Document {
+    let statement = Statement::allow("AssumeWithExternalId", "sts:AssumeRole").to_role(&principal.role_arn).if_equals("sts:ExternalId", external_id);
+    document("Trust policy", &[statement])
 }
 
 /// A policy as a document to paste.

@@ -1,15 +1,20 @@
 //! The test of an https connection: one HEAD request, and its answer in words.
 
 use super::Origin;
-use crate::{Credential, Error, ErrorKind, Finding, http};
+use crate::{Credential, Error, ErrorKind, Finding, HttpObject, http};
 
 /// Asks for the test location, or for the root of what the connection is for.
 #[must_use]
 pub fn check(origin: &Origin<'_>, credential: &Credential, test_location: Option<&str>) -> Vec<Finding> {
-    let object = match test_location.map(|location| origin.locate(location)).transpose() {
-        Ok(object) => object,
-        Err(error) => return vec![Finding::failed("test_location", &error)],
-    };
+    match test_location.map(|location| origin.locate(location)).transpose() {
+        Ok(object) => check_object(origin, credential, object),
+        Err(error) => vec![Finding::failed("test_location", &error)],
+    }
+}
+
+/// The same for a connector that has addresses of its own: `object` is what it made of the test location.
+#[must_use]
+pub fn check_object(origin: &Origin<'_>, credential: &Credential, object: Option<HttpObject>) -> Vec<Finding> {
     let named = object.is_some();
     let answer = http::head(credential, &object.unwrap_or_else(|| origin.root()));
     vec![match answer.and_then(|answer| judge(answer.status, named)) {

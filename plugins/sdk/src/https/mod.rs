@@ -3,19 +3,29 @@
 //! What is refused here is refused for a clear message; the host judges the URL again, and its verdict is the one that counts.
 
 mod check;
+mod header_name;
 mod settings;
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub use check::check;
+pub use check::{check, check_object};
+pub use header_name::HeaderName;
 pub use settings::{Hostname, PathPrefix};
 
-use crate::{Error, ErrorKind, HttpObject, percent};
+use crate::{Capability, Credential, Error, ErrorKind, HttpObject, Plan, Target, percent};
+
+/// What a connector on top of an [`Origin`] says of itself: its settings are called `hostname`, `port` and `path_prefix`.
+pub const SCHEMES: &[&str] = &["https"];
+pub const EGRESS: &str = "https://{settings.hostname}:{settings.port}/{settings.path_prefix}";
+pub const CAPABILITIES: &[Capability] = &[Capability::Http];
 
 /// What RFC 3986 does not allow raw and every client encodes alike. Escapes and everything else stay as they are.
 const NOT_IN_URLS: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// Of a plain name, all but RFC 3986's unreserved and the slashes: what every signature takes as it is.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Where a connection's objects are.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +47,18 @@ impl<'a> Origin<'a> {
     #[must_use]
     pub fn root(&self) -> HttpObject {
         HttpObject::new(if self.prefix.is_empty() { self.url("/") } else { self.url(&format!("/{}/", self.prefix)) })
+    }
+
+    /// The URL of the prefix itself, without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> String {
+        self.url(&format!("/{}", self.prefix))
+    }
+
+    /// Every source path on this origin, with the same credential.
+    #[must_use]
+    pub fn plan(&self, credential: Credential, sources: &[String]) -> Plan {
+        Plan::shared(credential, sources, |source| self.locate(source).map(Target::Http))
     }
 
     /// `https://host/path` on this very host, `/path` from its root, or `path` below the prefix.
@@ -65,6 +87,18 @@ impl<'a> Origin<'a> {
             return Err(outside("the source path is outside this connection's path prefix"));
         }
         Ok(HttpObject::new(self.url(&path)))
+    }
+
+    /// The object of this very name below the prefix: the name as it is, encoded here once.
+    pub fn object(&self, name: &str) -> Result<HttpObject, Error> {
+        if name.is_empty() {
+            return Err(Error::invalid("missing_key", "the source path names no object"));
+        }
+        if name.chars().any(char::is_control) || name.split('/').any(|segment| segment == "." || segment == "..") {
+            return Err(Error::invalid("unsupported_key", "a name with control characters, or with a '.' or '..' segment, is not supported"));
+        }
+        let root = if self.prefix.is_empty() { String::new() } else { format!("/{}", self.prefix) };
+        Ok(HttpObject::new(self.url(&format!("{root}/{}", utf8_percent_encode(name, NAME)))))
     }
 
     /// `rest`: what follows `https:`. The path begins with a slash.

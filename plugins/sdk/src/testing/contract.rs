@@ -93,8 +93,9 @@ fn secret_names(credential: &Credential) -> Vec<&str> {
         Credential::Anonymous | Credential::AwsGatewayRole | Credential::AwsAssumeRole(_) => Vec::new(),
         Credential::Basic(basic) => vec![&basic.password],
         Credential::Bearer(token) => vec![token],
-        Credential::Header(header) => {
-            header.pieces.iter().filter_map(|piece| if let Piece::Secret(name) = piece { Some(name.as_str()) } else { None }).collect()
+        Credential::Headers(headers) => {
+            let pieces = headers.iter().flat_map(|header| &header.pieces);
+            pieces.filter_map(|piece| if let Piece::Secret(name) = piece { Some(name.as_str()) } else { None }).collect()
         }
         Credential::Oauth2ClientCredentials(oauth2) => vec![&oauth2.client_secret],
     }
