@@ -26,9 +26,10 @@ demo: build ## Run everything on this machine: doubles, gateway, four ingestions
 	scripts/demo $(ARGS)
 
 # One selection of packages and targets for all three commands: another one would compile the dependencies again.
-test: components ## Run every test, against the doubles and against ministack
+test: components ## Run every test, against the doubles and the referees (ministack, Azurite)
 	@scripts/deps test
 	scripts/ministack install
+	scripts/azurite install
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
 	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) nextest run --locked --workspace --profile ci

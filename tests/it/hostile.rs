@@ -69,7 +69,15 @@ impl House {
         if let Some((mode, export)) = mode {
             settings.extend([("mode".to_owned(), json!(mode)), ("on".to_owned(), json!(export))]);
         }
-        let new = NewConnection { id: None, name: name.to_owned(), connector: "hostile".to_owned(), settings, test_location: None, description: String::new() };
+        let new = NewConnection {
+            id: None,
+            name: name.to_owned(),
+            connector: "hostile".to_owned(),
+            settings,
+            test_location: None,
+            description: String::new(),
+            enabled: true,
+        };
         self.app.connections.create(&self.org, new, false).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 

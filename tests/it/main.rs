@@ -1,5 +1,6 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
+mod azure;
 mod bad_input;
 mod canary;
 mod cli;
@@ -7,9 +8,11 @@ mod connections;
 mod doubles;
 mod egress;
 mod hostile;
+mod house;
 mod ingestion;
 mod play;
 mod plugins;
 mod runtime;
 mod strict;
 mod tidy;
+mod web_connectors;

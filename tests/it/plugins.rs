@@ -47,6 +47,8 @@ fn grant(plugin: &Plugin, settings: Value) -> Arc<Grant> {
         secrets: BTreeMap::new(),
         external_id: ExternalId::new("0123456789abcdef0123456789abcdef").expect("an external id"),
         test_location: None,
+        enabled: true,
+        identity: None,
         state: ConnectionState::Pending,
         revision: 1,
         version: 1,
@@ -60,9 +62,18 @@ fn grant(plugin: &Plugin, settings: Value) -> Arc<Grant> {
 
 #[tokio::test]
 async fn sp16_a_component_imports_its_one_capability_and_no_wasi() {
-    for (id, capability) in
-        [("aws_iam_role", Capability::Aws), ("aws_bucket_policy", Capability::Aws), ("https_basic", Capability::Http), ("https_bearer", Capability::Http)]
-    {
+    for (id, capability) in [
+        ("aws_iam_role", Capability::Aws),
+        ("aws_bucket_policy", Capability::Aws),
+        ("aws_account_role", Capability::Aws),
+        ("https_basic", Capability::Http),
+        ("https_bearer", Capability::Http),
+        ("https_header", Capability::Http),
+        ("https_public", Capability::Http),
+        ("https_oauth2", Capability::Http),
+        ("azure_blob", Capability::Http),
+        ("gcs_hmac", Capability::Http),
+    ] {
         let plugin = load(id).await;
         assert_eq!(plugin.description().id, id);
         assert_eq!(plugin.description().version, env!("CARGO_PKG_VERSION"), "{id}");

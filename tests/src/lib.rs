@@ -3,6 +3,7 @@
 pub mod api;
 pub mod aws;
 pub mod aws_client;
+pub mod azurite;
 pub mod gateway;
 pub mod ministack;
 pub mod origin;

@@ -1,7 +1,9 @@
-//! A double of an https origin: its own certificate authority, a public tree, one behind a password, one behind a token, and faults on demand.
+//! A double of an https origin: its own certificate authority, a public tree, trees behind a password, a token, a key, an OAuth 2 access token and a
+//! signature, and faults on demand.
 //!
 //! Paths are compared as they come over the wire. It must never answer what was not authorized, and writes down what it saw.
 
+pub mod guard;
 mod serve;
 mod tls;
 
@@ -15,7 +17,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use tls::Certificate;
+pub use tls::{Certificate, write_pem};
 
 const JOURNAL: usize = 100_000;
 
@@ -34,6 +36,16 @@ pub struct Settings {
     pub username: String,
     pub password: String,
     pub token: String,
+    /// The header that opens `/key/`, lower case, and its value.
+    pub key_header: String,
+    pub api_key: String,
+    /// Of the client that may have access tokens for `/oauth/`, which are good for `token_life` seconds.
+    pub client_id: String,
+    pub client_secret: String,
+    pub token_life: u64,
+    /// The HMAC key that opens `/gcs-media/`.
+    pub access_id: String,
+    pub hmac_secret: String,
     pub certificate: Certificate,
     /// Where the authority's certificate is written; a temporary folder when `None`.
     pub ca: Option<PathBuf>,
@@ -46,6 +58,13 @@ impl Default for Settings {
             username: "ingest".into(),
             password: "p:w d/ü".into(),
             token: "tok-8f2e6c".into(),
+            key_header: "x-api-key".into(),
+            api_key: "key-41d0c9 with space".into(),
+            client_id: "re:ader ü".into(),
+            client_secret: "cs-7c55+/=& %".into(),
+            token_life: 600,
+            access_id: "GOOG1EXAMPLE0123456789".into(),
+            hmac_secret: "hs/7Qk0mZ3vEXAMPLE+secretEXAMPLE0123456789".into(),
             certificate: Certificate::Good,
             ca: None,
         }
@@ -100,6 +119,7 @@ struct State {
     settings: Settings,
     objects: Mutex<BTreeMap<String, (Content, String)>>,
     faults: Mutex<VecDeque<(u32, Fault)>>,
+    tokens: Mutex<Vec<guard::Issued>>,
     journal: Mutex<VecDeque<Seen>>,
 }
 
@@ -115,7 +135,7 @@ impl Origin {
         std::fs::write(&ca, pem)?;
         let listener = TcpListener::bind(&settings.listen).await?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State { settings, objects: Mutex::default(), faults: Mutex::default(), journal: Mutex::default() });
+        let state = Arc::new(State { settings, objects: Mutex::default(), faults: Mutex::default(), tokens: Mutex::default(), journal: Mutex::default() });
         let server = tokio::spawn(serve::run(listener, acceptor, Arc::clone(&state)));
         Ok(Self { state, port, ca, server, _folder: folder })
     }
@@ -136,7 +156,18 @@ impl Origin {
         &self.state.settings
     }
 
-    /// `path` begins with `/public/`, `/basic/` or `/bearer/`.
+    /// The access tokens that are good now.
+    #[must_use]
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.state.tokens.lock().unwrap().iter().map(|issued| issued.token.clone()).collect()
+    }
+
+    /// Every access token that was given out is worth nothing from now on.
+    pub fn revoke_tokens(&self) {
+        self.state.tokens.lock().unwrap().clear();
+    }
+
+    /// `path` begins with a tree: `/public/`, `/basic/`, `/bearer/`, `/key/`, `/oauth/`, `/gcs-media/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)

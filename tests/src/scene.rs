@@ -9,6 +9,8 @@ pub const CUSTOMER: &str = "444455556666";
 pub const GATEWAY_USER: &str = "portcullis";
 pub const GATEWAY_ROLE: &str = "arn:aws:iam::111122223333:role/portcullis";
 pub const READER_ROLE: &str = "arn:aws:iam::444455556666:role/media/reader";
+/// The customer's, by the convention of `aws_account_role` for the region that `MEDIA` is in.
+pub const AGREED_ROLE: &str = "PortcullisReader-eu-west-1";
 pub const EXTERNAL_ID: &str = "correct-horse-battery-staple";
 /// The customer's, read through the role; in another region than the gateway.
 pub const MEDIA: &str = "customer-media";
@@ -87,11 +89,10 @@ pub fn fixture() -> Fixture {
                 .bucket(NEAR, "us-east-1", Some(shared_with(NEAR, "acme")), &shared)
         })
         .account(CUSTOMER, |account| {
-            account.role("media/reader", trust(Some(EXTERNAL_ID)), Some(statements(media))).bucket(MEDIA, MEDIA_REGION, None, &objects).bucket(
-                SHARED,
-                "us-east-1",
-                Some(shared_with(SHARED, "acme")),
-                &shared,
-            )
+            account
+                .role("media/reader", trust(Some(EXTERNAL_ID)), Some(statements(media.clone())))
+                .role(AGREED_ROLE, trust(Some(EXTERNAL_ID)), Some(statements(media)))
+                .bucket(MEDIA, MEDIA_REGION, None, &objects)
+                .bucket(SHARED, "us-east-1", Some(shared_with(SHARED, "acme")), &shared)
         })
 }

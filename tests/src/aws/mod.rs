@@ -16,7 +16,7 @@ mod policy;
 mod principal;
 mod s3;
 mod server;
-mod sigv4;
+pub(crate) mod sigv4;
 mod sts;
 mod world;
 

@@ -6,10 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -21,10 +20,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Content, Fault, Seen, State};
+use super::{Content, Fault, Seen, State, guard};
 
 const CONNECTIONS: usize = 2048;
 const PIECE: u64 = 64 << 10;
+const MOST_FORM: usize = 64 << 10;
 
 type HttpBody = BoxBody<Bytes, io::Error>;
 
@@ -48,10 +48,12 @@ pub async fn run(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<State>
 
 async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response<HttpBody>, io::Error> {
     let fault = state.fault();
+    let (request, body) = request.into_parts();
     let response = match &fault {
         Some(Fault::Status(status)) => plain(*status, &[]),
         Some(Fault::RetryAfter(status, seconds)) => plain(*status, &[("retry-after", seconds.to_string())]),
         Some(Fault::Redirect(status, to)) => plain(*status, &[("location", to.clone())]),
+        _ if request.method == Method::POST && request.uri.path() == guard::TOKEN_PATH => token(&state, &request, body).await,
         _ => answer(&state, &request, fault.as_ref()),
     }?;
     state.saw(seen(&request, response.status().as_u16()));
@@ -63,48 +65,45 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
     Ok(response)
 }
 
-fn seen(request: &Request<Incoming>, status: u16) -> Seen {
-    let text = |name: &str| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let others = request.headers().keys().filter(|name| *name != "authorization" && *name != "host");
+fn seen(request: &Parts, status: u16) -> Seen {
+    let text = |name: &str| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let others = request.headers.keys().filter(|name| *name != "authorization" && *name != "host");
     Seen {
-        method: request.method().to_string(),
+        method: request.method.to_string(),
         host: text("host").unwrap_or_default(),
-        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        target: request.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         authorization: text("authorization"),
         headers: others.map(|name| (name.to_string(), text(name.as_str()).unwrap_or_default())).collect(),
         status,
     }
 }
 
-fn answer(state: &State, request: &Request<Incoming>, fault: Option<&Fault>) -> Result<Response<HttpBody>, io::Error> {
-    let path = request.uri().path();
-    let tree = path.split('/').nth(1).unwrap_or("");
-    let challenge = match tree {
-        "public" | "" => None,
-        "basic" => Some((format!("Basic {}", STANDARD.encode(format!("{}:{}", state.settings.username, state.settings.password))), "Basic realm=\"origin\"")),
-        "bearer" => Some((format!("Bearer {}", state.settings.token), "Bearer")),
-        _ => return plain(404, &[]),
-    };
-    let mut given = request.headers().get_all("authorization").iter();
-    let (first, second) = (given.next(), given.next());
-    if let Some((expected, challenge)) = challenge
-        && (first.map(http::HeaderValue::as_bytes) != Some(expected.as_bytes()) || second.is_some())
-    {
-        return plain(401, &[("www-authenticate", challenge.to_owned())]);
+async fn token(state: &State, request: &Parts, body: Incoming) -> Result<Response<HttpBody>, io::Error> {
+    let body = http_body_util::Limited::new(body, MOST_FORM).collect().await.map_err(io::Error::other)?.to_bytes();
+    let (status, answer) = guard::token(state, request, &body);
+    let answer = Full::new(Bytes::from(answer.to_string())).map_err(|never: Infallible| match never {}).boxed();
+    Response::builder().status(status).header("content-type", "application/json").header("cache-control", "no-store").body(answer).map_err(io::Error::other)
+}
+
+fn answer(state: &State, request: &Parts, fault: Option<&Fault>) -> Result<Response<HttpBody>, io::Error> {
+    match guard::judge(state, request) {
+        Ok(()) => {}
+        Err((401, challenge)) => return plain(401, &[("www-authenticate", challenge.to_owned())]),
+        Err((status, _)) => return plain(status, &[]),
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+    if request.method != Method::GET && request.method != Method::HEAD {
         return plain(405, &[]);
     }
-    let Some((content, etag)) = state.objects.lock().unwrap().get(path).cloned() else { return plain(404, &[]) };
+    let Some((content, etag)) = state.objects.lock().unwrap().get(request.uri.path()).cloned() else { return plain(404, &[]) };
     object(request, &content, &etag, fault)
 }
 
-fn object(request: &Request<Incoming>, content: &Content, etag: &str, fault: Option<&Fault>) -> Result<Response<HttpBody>, io::Error> {
+fn object(request: &Parts, content: &Content, etag: &str, fault: Option<&Fault>) -> Result<Response<HttpBody>, io::Error> {
     let size = match content {
         Content::Bytes(bytes) => bytes.len() as u64,
         Content::Generated(size) => *size,
     };
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
     if header("if-match").is_some_and(|wanted| wanted != "*" && wanted != etag) {
         return plain(412, &[]);
     }
@@ -122,7 +121,7 @@ fn object(request: &Request<Incoming>, content: &Content, etag: &str, fault: Opt
         .header("etag", etag)
         .header("accept-ranges", "bytes")
         .header("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT")
-        .header("content-type", kind(request.uri().path()))
+        .header("content-type", kind(request.uri.path()))
         .header("content-length", end - first);
     if fault == Some(&Fault::Encoded) {
         response = response.header("content-encoding", "gzip");
@@ -131,7 +130,7 @@ fn object(request: &Request<Incoming>, content: &Content, etag: &str, fault: Opt
         let off = u64::from(fault == Some(&Fault::WrongContentRange));
         response = response.header("content-range", format!("bytes {}-{}/{size}", first + off, end - 1 + off));
     }
-    let body = if request.method() == Method::HEAD { empty() } else { streamed(content.clone(), first, end, fault) };
+    let body = if request.method == Method::HEAD { empty() } else { streamed(content.clone(), first, end, fault) };
     response.body(body).map_err(io::Error::other)
 }
 

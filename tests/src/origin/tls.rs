@@ -1,6 +1,7 @@
 //! The origin's certificate and the authority that signs it, made anew at each start.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -22,6 +23,27 @@ pub enum Certificate {
 
 /// The acceptor and the authority's certificate in PEM.
 pub fn acceptor(kind: Certificate) -> io::Result<(TlsAcceptor, String)> {
+    let (pem, certificate, key) = issue(kind)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        .map_err(io::Error::other)?;
+    Ok((TlsAcceptor::from(Arc::new(config)), pem))
+}
+
+/// For a server that reads its certificate from files.
+pub fn write_pem(kind: Certificate, ca: &Path, certificate: &Path, key: &Path) -> io::Result<()> {
+    let (authority, issued, secret) = issue(kind)?;
+    std::fs::write(ca, authority)?;
+    std::fs::write(certificate, issued.pem())?;
+    std::fs::write(key, secret.serialize_pem())
+}
+
+/// The authority in PEM, the certificate and its key.
+fn issue(kind: Certificate) -> io::Result<(String, rcgen::Certificate, KeyPair)> {
     let fail = io::Error::other::<rcgen::Error>;
     let (ca_params, ca_key) = authority()?;
     let pem = ca_params.self_signed(&ca_key).map_err(fail)?.pem();
@@ -33,14 +55,7 @@ pub fn acceptor(kind: Certificate) -> io::Result<(TlsAcceptor, String)> {
     }
     let key = KeyPair::generate().map_err(fail)?;
     let certificate = params.signed_by(&key, &Issuer::from_params(&ca_params, &ca_key)).map_err(fail)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
-        .map_err(io::Error::other)?;
-    Ok((TlsAcceptor::from(Arc::new(config)), pem))
+    Ok((pem, certificate, key))
 }
 
 fn authority() -> io::Result<(CertificateParams, KeyPair)> {
