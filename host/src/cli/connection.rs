@@ -18,6 +18,7 @@ const PROPERTIES: &[Column] = &[
     ("id", "/connection_id"),
     ("type", "/type"),
     ("status", "/status"),
+    ("enabled", "/enabled"),
     ("description", "/description"),
     ("config", "/config"),
     ("test location", "/test_location"),
@@ -64,6 +65,9 @@ pub(super) struct Create {
     /// Store nothing unless the test passes.
     #[arg(long)]
     require_test: bool,
+    /// Store it disabled: it is not tested, and refuses use until it is enabled.
+    #[arg(long)]
+    disabled: bool,
 }
 
 #[derive(Args)]
@@ -92,6 +96,9 @@ pub(super) struct Edit {
     /// A source path that the test reads; an empty one takes it away.
     #[arg(long, value_name = "SOURCE_PATH")]
     test_location: Option<String>,
+    /// Whether it may be used.
+    #[arg(long, value_name = "true|false")]
+    enabled: Option<bool>,
     #[command(flatten)]
     settings: Settings,
     /// The version that you saw; the edit is refused if it is no longer that.
@@ -160,6 +167,7 @@ impl Create {
         if let Some(fields) = body.as_object_mut() {
             put(fields, "test_location", self.test_location.clone().map(Value::from));
             put(fields, "description", self.description.clone().map(Value::from));
+            put(fields, "enabled", self.disabled.then_some(Value::Bool(false)));
         }
         Ok(body)
     }
@@ -171,6 +179,7 @@ impl Edit {
         put(&mut body, "name", self.name.clone().map(Value::from));
         put(&mut body, "description", self.description.clone().map(Value::from));
         put(&mut body, "test_location", self.test_location.as_deref().map(|text| if text.is_empty() { Value::Null } else { text.into() }));
+        put(&mut body, "enabled", self.enabled.map(Value::from));
         put(&mut body, "config", self.settings.read()?.map(Value::Object));
         if body.is_empty() {
             return Err(Failure::usage("nothing to change was given"));
