@@ -6,17 +6,23 @@ SHELL := /bin/bash
 CARGO ?= cargo
 NEXTEST_VERSION := 0.9.143
 
-.PHONY: help deps components build demo test lint fmt bench rows
+.PHONY: help deps components examples build demo test lint fmt bench rows
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 deps: ## Install what is missing from Debian's packages (says what)
-	@scripts/deps build test bench
+	@scripts/deps build test examples bench
 
 components: ## Build the connector plugins as WebAssembly components
 	@scripts/deps build
 	scripts/components
+
+# One selection of packages and targets for `build`, `nextest` and `clippy`: another one would compile the dependencies again.
+examples: components ## Build the connectors of examples/, in C, JavaScript and Python
+	@scripts/deps examples
+	$(CARGO) build --locked --workspace --all-targets
+	scripts/examples
 
 build: components ## Build target/release/portcullis
 	$(CARGO) build --locked --release -p portcullis -p portcullis-tests --bins
@@ -25,13 +31,11 @@ demo: build ## Run everything on this machine: doubles, gateway, four ingestions
 	@scripts/deps test
 	scripts/demo $(ARGS)
 
-# One selection of packages and targets for all three commands: another one would compile the dependencies again.
-test: components ## Run every test, against the doubles and the referees (ministack, Azurite)
+test: examples ## Run every test, against the doubles and the referees (ministack, Azurite)
 	@scripts/deps test
 	scripts/ministack install
 	scripts/azurite install
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
-	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) nextest run --locked --workspace --profile ci
 	$(CARGO) test --locked --workspace --doc
 

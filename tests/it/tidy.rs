@@ -27,7 +27,7 @@ const LEVELS: [(&str, u8); 17] = [
 ];
 
 /// An outside crate, and the modules whose door it is.
-const DOORS: [(&str, &[&str]); 24] = [
+const DOORS: [(&str, &[&str]); 25] = [
     ("sled", &["store"]),
     ("aws_lc_rs::aead", &["vault"]),
     ("aws_lc_rs", &["vault", "broker", "tokens", "runtime", "http"]),
@@ -52,6 +52,7 @@ const DOORS: [(&str, &[&str]); 24] = [
     ("clap", &["cli", "main"]),
     ("confique", &["config"]),
     ("indicatif", &["cli"]),
+    ("wit_component", &["cli"]),
 ];
 
 const LONGEST: usize = 500;

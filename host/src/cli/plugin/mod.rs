@@ -1,7 +1,10 @@
 //! `portcullis plugin …`: one file a verb.
 
+mod build;
 mod inspect;
+mod language;
 mod list;
+mod new;
 
 use clap::Subcommand;
 
@@ -17,6 +20,10 @@ pub(super) enum Verb {
     List,
     /// Show what a plugin says of itself, what it may reach and what it may call.
     Inspect(inspect::Inspect),
+    /// Begin a plugin: a folder with a connector that works, in the language of your choice.
+    New(new::New),
+    /// Build a plugin's folder to a component, with the language's ordinary tools.
+    Build(build::Build),
 }
 
 impl Verb {
@@ -24,6 +31,8 @@ impl Verb {
         match self {
             Self::List => list::run(client, output).await,
             Self::Inspect(verb) => verb.run(client, output).await,
+            Self::New(verb) => verb.run(output),
+            Self::Build(verb) => verb.run(output),
         }
     }
 }
