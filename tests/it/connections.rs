@@ -440,7 +440,9 @@ async fn t11_what_is_asked_of_sts_is_bounded_to_the_connection() {
 #[tokio::test]
 async fn l01_c18_a_connection_is_reserved_before_its_role_exists() {
     let play = play().await;
-    let body = json!({"name": "films", "type": "aws_iam_role", "config": {"iam_role_arn": "arn:aws:iam::000000000000:role/temporary", "bucket_name": MEDIA}});
+    let mut body =
+        json!({"name": "films", "type": "aws_iam_role", "config": {"iam_role_arn": "arn:aws:iam::000000000000:role/temporary", "bucket_name": MEDIA}});
+    body["test_location"] = json!(format!("s3://{MEDIA}/train/a.jpg"));
     let made = play.api.post("/api/v1/connections", &body).await.expect(201);
     assert_eq!(made["status"], "pending", "{made:#}");
     assert!(play.aws.journal().is_empty(), "STS is not called for a role that is not there");

@@ -98,6 +98,28 @@ mod bodies {
     }
 }
 
+#[tokio::test]
+async fn c13_the_python_example_ingests_and_says_what_went_wrong() {
+    let play = play().await;
+    ready_role(&play.api, &play.aws, "my_s3_connection").await;
+    let source = format!("s3://{MEDIA}/train/a.jpg");
+    let run = |connection: &str| {
+        let mut example = Command::new(python());
+        example.arg(root().join("examples/python-ingest/ingest.py")).env_clear();
+        example.env("PORTCULLIS_URL", play.gateway.url()).env("PORTCULLIS_TOKEN", play.gateway.token());
+        example.env("DATASET_ID", "cats").env("CONNECTION_NAME", connection).env("SOURCE_PATH", &source);
+        let output = example.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    };
+    let (code, said) = run("no_such_connection");
+    assert!(code == Some(1) && said.contains("connection_not_found"), "{code:?} {said}");
+    let (code, said) = run("my_s3_connection");
+    assert_eq!(code, Some(0), "{said}");
+    let job: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(play.api.finished(job["job_id"].as_str().unwrap()).await["errored"], 0);
+    assert_eq!(stored(&play.gateway, "default", "cats"), BTreeMap::from([(source.clone(), b"jpeg a".to_vec())]));
+}
+
 /// The first Python program of the seed, without the line numbers that the page puts before each line.
 fn seed_snippet() -> String {
     let text = std::fs::read_to_string(root().join("tests/seed-coactive.txt")).unwrap();
@@ -142,7 +164,7 @@ async fn each_failed_asset_says_why() {
         ("press", url("/basic/none.txt"), &["file_not_found"][..]),
         ("press", "http://localhost/a.txt".to_owned(), &["unsupported_uri_scheme", "scheme_not_allowed", "scope_violation"][..]),
         ("press", "https://evil.example/a.txt".to_owned(), &["scope_violation"][..]),
-        ("press", "not a url".to_owned(), &["invalid_url"][..]),
+        ("press", "not a url".to_owned(), &["broken_url"][..]),
     ] {
         let good = if connection == "films" { format!("s3://{MEDIA}/train/a.jpg") } else { url("/basic/a.txt") };
         let job = ingest(&play.api, "mixed", connection, &[source.clone(), good]).await;

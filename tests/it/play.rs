@@ -34,9 +34,15 @@ pub struct Play {
 }
 
 pub async fn play() -> Play {
+    play_with(&[]).await
+}
+
+/// `variables`: of the gateway's environment, beside what the scene needs.
+pub async fn play_with(variables: &[(&str, &str)]) -> Play {
     let aws = AwsDouble::with(&fixture()).await;
     let origin = Origin::start().await;
-    let gateway = Given::default().aws(&aws).origin(&origin).start().await;
+    let given = Given::default().aws(&aws).origin(&origin);
+    let gateway = variables.iter().fold(given, |given, (name, value)| given.variable(name, *value)).start().await;
     let api = gateway.api();
     Play { aws, origin, gateway, api }
 }

@@ -6,9 +6,12 @@ use tracing_subscriber::fmt;
 use crate::config::{Log, LogFormat};
 use crate::model::{Error, Result};
 
+/// Our own crate, as tracing names it.
+const OURS: &str = "portcullis";
+
 /// Once for each process; a second call changes nothing.
 pub fn start(log: &Log) -> Result<()> {
-    let filter = EnvFilter::try_new(directives(&log.level)).map_err(|error| Error::invalid("invalid_configuration", format!("log.level: {error}")))?;
+    let filter = EnvFilter::try_new(directives(&log.level)?).map_err(|error| Error::invalid("invalid_configuration", format!("log.level: {error}")))?;
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that a log is running already, as in tests.
     let _ = match log.format {
@@ -18,9 +21,23 @@ pub fn start(log: &Log) -> Result<()> {
     Ok(())
 }
 
-/// A bare level is about our own lines: at `trace` some libraries write down requests, headers and all. Whoever wants that names them.
-fn directives(level: &str) -> String {
-    if level.contains([',', '=']) { level.to_owned() } else { format!("warn,portcullis={level}") }
+/// Below `info` some libraries write down requests, headers and all: theirs stay shut, and a bare level is about our own lines.
+fn directives(level: &str) -> Result<String> {
+    let mut all = vec!["warn".to_owned()];
+    for directive in level.split(',').map(str::trim) {
+        let (target, level) = directive.split_once('=').unwrap_or_else(|| if is_level(directive) { (OURS, directive) } else { (directive, "trace") });
+        if target != OURS && !target.starts_with("portcullis::") && !["off", "error", "warn", "info"].contains(&level) {
+            let message = format!("log.level: '{directive}' is no level of ours, and below info libraries write down requests with their credentials");
+            return Err(Error::invalid("invalid_configuration", message)
+                .with_remedy("Open portcullis or one of its modules, as in portcullis::fetch=trace; others up to info."));
+        }
+        all.push(format!("{target}={level}"));
+    }
+    Ok(all.join(","))
+}
+
+fn is_level(text: &str) -> bool {
+    ["off", "error", "warn", "info", "debug", "trace"].contains(&text)
 }
 
 #[cfg(test)]
@@ -28,10 +45,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn h11_a_bare_level_never_opens_the_libraries() {
-        assert_eq!(directives("trace"), "warn,portcullis=trace");
-        assert_eq!(directives("info,hyper=debug"), "info,hyper=debug");
-        let log = |level: &str| Log { level: level.to_owned(), format: LogFormat::Text };
-        assert!(start(&log("loud")).is_err());
+    fn h11_no_level_opens_what_libraries_write_about_requests() {
+        for shut in ["hyper=trace", "info,hyper=debug", "aws_smithy_runtime", "trace,rustls=trace", "portcullisx=trace", "[span{field=x}]=trace", "hyper=TRACE"]
+        {
+            assert!(directives(shut).is_err(), "{shut}");
+        }
+        for (given, meant) in [
+            ("trace", "warn,portcullis=trace"),
+            ("info, portcullis::runtime=debug", "warn,portcullis=info,portcullis::runtime=debug"),
+            ("hyper=info,off", "warn,hyper=info,portcullis=off"),
+        ] {
+            assert_eq!(directives(given).expect(given), meant);
+        }
+        assert!(start(&Log { level: "loud".to_owned(), format: LogFormat::Text }).is_err());
     }
 }

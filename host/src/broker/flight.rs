@@ -17,6 +17,7 @@ use crate::model::{Clock, Connection, ConnectionId, Credential, Error, OrgId, Re
 const FAILURE_LIFE: Duration = Duration::from_secs(1);
 /// A refresh that keeps failing, while the old value still serves, is tried this seldom.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+const ALWAYS: Timestamp = Timestamp::from_millis(i64::MIN);
 /// The whole exchange, waiting in line included. The remote's own timeouts are shorter.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Slots of one connection: its revisions and recipes in use at a time.
@@ -43,6 +44,7 @@ struct State<V> {
 }
 
 struct Failure {
+    began: Timestamp,
     at: Timestamp,
     error: Error,
     /// Failures in a row.
@@ -54,14 +56,16 @@ impl<V: Perishable> Slot<V> {
         Self { flight: Arc::default(), state: RwLock::new(State { value: None, failure: None }) }
     }
 
-    /// The value, if it may still be used. `exchange` is called only where one is started.
-    pub async fn get<F, Exchange>(self: &Arc<Self>, clock: &Clock, exchange: F) -> Result<Arc<V>>
+    /// The value, if it may still be used. `exchange` is called only where one is started. `since`: what was learnt earlier is left
+    /// to others; a failure then leaves the old value to them.
+    pub async fn get<F, Exchange>(self: &Arc<Self>, clock: &Clock, since: Option<Timestamp>, exchange: F) -> Result<Arc<V>>
     where
         F: FnOnce() -> Exchange,
         Exchange: Future<Output = Result<V>> + Send + 'static,
     {
         let now = clock();
-        if let Some(value) = self.usable(now) {
+        let since = since.unwrap_or(ALWAYS);
+        if let Some(value) = self.usable(now, since) {
             if now >= value.refresh_at()
                 && let Ok(flight) = self.flight.clone().try_lock_owned()
                 && self.wants_refresh(now)
@@ -70,19 +74,7 @@ impl<V: Perishable> Slot<V> {
             }
             return Ok(value);
         }
-        self.exchange_once(clock, Timestamp::from_millis(i64::MIN), exchange).await
-    }
-
-    /// A value obtained at `since` or later: what the remote says now, not what it said an hour ago. A failure leaves the old value to others.
-    pub async fn get_since<F, Exchange>(self: &Arc<Self>, clock: &Clock, since: Timestamp, exchange: F) -> Result<Arc<V>>
-    where
-        F: FnOnce() -> Exchange,
-        Exchange: Future<Output = Result<V>> + Send + 'static,
-    {
-        match self.usable(clock()).filter(|value| value.obtained() >= since) {
-            Some(value) => Ok(value),
-            None => self.exchange_once(clock, since, exchange).await,
-        }
+        self.exchange_once(clock, since, exchange).await
     }
 
     async fn exchange_once<F, Exchange>(self: &Arc<Self>, clock: &Clock, since: Timestamp, exchange: F) -> Result<Arc<V>>
@@ -90,16 +82,16 @@ impl<V: Perishable> Slot<V> {
         F: FnOnce() -> Exchange,
         Exchange: Future<Output = Result<V>> + Send + 'static,
     {
-        if let Some(error) = self.recent_failure(clock()) {
+        if let Some(error) = self.recent_failure(clock(), since) {
             return Err(error);
         }
         let flight = self.flight.clone().lock_owned().await;
         // Whoever held the lock may have brought it, or learnt that it cannot be had.
         let now = clock();
-        if let Some(value) = self.usable(now).filter(|value| value.obtained() >= since) {
+        if let Some(value) = self.usable(now, since) {
             return Ok(value);
         }
-        if let Some(error) = self.recent_failure(now) {
+        if let Some(error) = self.recent_failure(now, since) {
             return Err(error);
         }
         match self.start(flight, clock, exchange(), false).await {
@@ -123,7 +115,7 @@ impl<V: Perishable> Slot<V> {
         exchange: impl Future<Output = Result<V>> + Send + 'static,
         ahead: bool,
     ) -> JoinHandle<Result<Arc<V>>> {
-        let (slot, clock) = (self.clone(), clock.clone());
+        let (slot, clock, began) = (self.clone(), clock.clone(), clock());
         tokio::spawn(async move {
             let _flight = flight;
             let outcome = match tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await {
@@ -140,21 +132,21 @@ impl<V: Perishable> Slot<V> {
                         tracing::warn!(?error, "a credential could not be refreshed ahead of its expiry; the old one still serves");
                     }
                     let count = state.failure.as_ref().map_or(1, |failure| failure.count.saturating_add(1));
-                    state.failure = Some(Failure { at: clock(), error: repeat(error), count });
+                    state.failure = Some(Failure { began, at: clock(), error: repeat(error), count });
                 }
             }
             outcome
         })
     }
 
-    fn usable(&self, now: Timestamp) -> Option<Arc<V>> {
+    fn usable(&self, now: Timestamp, since: Timestamp) -> Option<Arc<V>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.value.as_ref().filter(|value| now < value.usable_until()).cloned()
+        state.value.as_ref().filter(|value| now < value.usable_until() && value.obtained() >= since).cloned()
     }
 
-    fn recent_failure(&self, now: Timestamp) -> Option<Error> {
+    fn recent_failure(&self, now: Timestamp, since: Timestamp) -> Option<Error> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.failure.as_ref().filter(|failure| now.since(failure.at) < FAILURE_LIFE).map(|failure| repeat(&failure.error))
+        state.failure.as_ref().filter(|failure| now.since(failure.at) < FAILURE_LIFE && failure.began >= since).map(|failure| repeat(&failure.error))
     }
 
     fn wants_refresh(&self, now: Timestamp) -> bool {

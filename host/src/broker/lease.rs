@@ -103,24 +103,17 @@ impl Leases {
     /// The session that `credential` describes: a look into a map, unless one has to be opened.
     pub async fn session(self: &Arc<Self>, grant: &Arc<Grant>, credential: &Credential) -> Result<Arc<Session>> {
         let slot = self.slots.of_connection(&grant.connection, credential);
-        let session = slot.get(&self.clock, || {
+        let session = slot.get(&self.clock, grant.asked_anew, || {
             let (leases, grant, credential) = (self.clone(), grant.clone(), credential.clone());
             async move { leases.open(&grant, &credential).await }
         });
         session.await
     }
 
-    /// Opens or reuses a session. One that is older than a few seconds is not reused: who asks wants to know whether the role can be assumed now.
+    /// Opens or reuses a session, and says for how many seconds it serves.
     pub async fn acquire(self: &Arc<Self>, grant: &Arc<Grant>, credential: &Credential) -> Result<u32> {
-        let slot = self.slots.of_connection(&grant.connection, credential);
-        let now = (self.clock)();
-        let since = Timestamp::from_millis(now.millis().saturating_sub(10_000));
-        let open = || {
-            let (leases, grant, credential) = (self.clone(), grant.clone(), credential.clone());
-            async move { leases.open(&grant, &credential).await }
-        };
-        let session = slot.get_since(&self.clock, since, open).await?;
-        Ok(u32::try_from(session.usable_until.since(now).as_secs()).unwrap_or(u32::MAX))
+        let session = self.session(grant, credential).await?;
+        Ok(u32::try_from(session.usable_until.since((self.clock)()).as_secs()).unwrap_or(u32::MAX))
     }
 
     /// After the remote called `session` expired: the next use opens a new one.
@@ -211,7 +204,7 @@ impl Leases {
             let (leases, org) = (self.clone(), org.clone());
             async move { leases.exchange(leases.ask_gateway_role(&org, session_policy::for_assuming()?)?, LONGEST_ASKED).await }
         };
-        slot.get(&self.clock, open).await
+        slot.get(&self.clock, None, open).await
     }
 
     fn ask_gateway_role(&self, org: &OrgId, policy: String) -> Result<Ask> {

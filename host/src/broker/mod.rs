@@ -111,7 +111,7 @@ impl Broker {
         self.lists.list(permit.grant(), permit.credential(), bucket, prefix, cursor, limit).await
     }
 
-    /// Opens or reuses a session; seconds that it still lasts. One older than 10 s is opened anew, so that the answer is about now.
+    /// Opens or reuses a session (`Grant::asked_anew`); seconds that it still lasts.
     pub async fn acquire(&self, permit: Permit) -> Result<u32> {
         session(&permit)?;
         self.leases.acquire(permit.grant(), permit.credential()).await
@@ -141,6 +141,15 @@ impl Broker {
         match permit.resource() {
             Resource::Web(request) => self.web.document(&permit, request, limit).await,
             Resource::S3(_) | Resource::Session => Err(misused()),
+        }
+    }
+
+    /// The URL that a permitted read of S3 would go to, as far as it is known without asking.
+    #[must_use]
+    pub fn s3_url(&self, read: &S3Read) -> String {
+        match read {
+            S3Read::Object(object) => self.s3.places.of(&object.bucket, object.region.as_ref()).url(&s3::target_of(object)),
+            S3Read::Bucket { bucket, prefix } => self.s3.places.of(bucket, None).url(&s3::listing_of(prefix)),
         }
     }
 

@@ -54,13 +54,13 @@ impl Tokens {
     }
 
     /// `url`: the judged token endpoint. `credential` is the one that holds `recipe`: the slot's key.
-    pub async fn token(self: &Arc<Self>, connection: &Connection, credential: &Credential, recipe: &OAuth2, url: &Url) -> Result<Arc<Token>> {
-        let slot = self.slots.of_connection(connection, credential);
+    pub async fn token(self: &Arc<Self>, grant: &Arc<Grant>, credential: &Credential, recipe: &OAuth2, url: &Url) -> Result<Arc<Token>> {
+        let slot = self.slots.of_connection(&grant.connection, credential);
         let obtain = || {
-            let (tokens, connection, recipe, url) = (self.clone(), connection.clone(), recipe.clone(), url.clone());
-            async move { tokens.obtain(&connection, &recipe, &url).await }
+            let (tokens, grant, recipe, url) = (self.clone(), grant.clone(), recipe.clone(), url.clone());
+            async move { tokens.obtain(&grant.connection, &recipe, &url).await }
         };
-        slot.get(&self.clock, obtain).await
+        slot.get(&self.clock, grant.asked_anew, obtain).await
     }
 
     /// After the remote refused `token`.

@@ -94,6 +94,12 @@ impl Places {
     }
 }
 
+impl Place {
+    pub fn url(&self, target: &str) -> String {
+        format!("{}://{}{}{target}", if self.https { "https" } else { "http" }, self.authority, self.base)
+    }
+}
+
 impl Endpoint {
     fn new(url: &Url) -> Result<Self> {
         let wrong = || Error::field("/aws/endpoint_url", "an endpoint is http:// or https://, a host and a port, nothing more");
@@ -161,5 +167,22 @@ mod tests {
         assert_eq!(places.of(&bkt, None).region, frankfurt);
         assert_eq!(places.of(&bkt, Some(&oregon)).region, frankfurt);
         assert_eq!(places.of(&bucket("other"), None).region.as_str(), "us-east-1");
+    }
+
+    #[test]
+    fn s03_s08_s10_object_urls_are_shown_as_they_go_out() {
+        use crate::broker::s3::target_of;
+        use crate::model::{ObjectKey, S3Object};
+        for (endpoint, name, key, version_id, in_region, url) in [
+            (None, "my.bkt", "k", None, Some("us-east-1"), "https://s3.us-east-1.amazonaws.com/my.bkt/k"),
+            (None, "bkt", "a b+c.jpg", None, Some("eu-west-1"), "https://bkt.s3.eu-west-1.amazonaws.com/a%20b%2Bc.jpg"),
+            (None, "bkt", "a%2Fb//c", Some("v/1"), None, "https://bkt.s3.us-east-1.amazonaws.com/a%252Fb//c?versionId=v%2F1"),
+            (None, "bkt", "k", None, Some("cn-north-1"), "https://bkt.s3.cn-north-1.amazonaws.com.cn/k"),
+            (Some("http://127.0.0.1:9000"), "bkt", "k", None, Some("eu-west-1"), "http://127.0.0.1:9000/bkt/k"),
+        ] {
+            let key = ObjectKey::new(key).expect("a key");
+            let object = S3Object { bucket: bucket(name), key, region: in_region.map(region), version_id: version_id.map(str::to_owned) };
+            assert_eq!(places(endpoint, false).of(&object.bucket, object.region.as_ref()).url(&target_of(&object)), url);
+        }
     }
 }

@@ -72,12 +72,7 @@ fn authentic(object: Object) -> Result<Object> {
 fn request(connection: ConnectionId, place: &Place, object: &S3Object, read: &Read, session: &Session, now: Timestamp) -> Result<Outbound> {
     let mut target = String::with_capacity(place.base.len() + object.key.as_str().len() + 16);
     target.push_str(&place.base);
-    push_path(&mut target, object.key.as_str());
-    let path_length = target.len();
-    if let Some(version) = &object.version_id {
-        target.push_str("?versionId=");
-        push_query_value(&mut target, version);
-    }
+    let path_length = push_object(&mut target, object);
     let method = if read.head { Method::HEAD } else { Method::GET };
     let mut headers = HeaderMap::with_capacity(8);
     answer::request_headers(read, &mut headers)?;
@@ -85,4 +80,29 @@ fn request(connection: ConnectionId, place: &Place, object: &S3Object, read: &Re
     let query = query.strip_prefix('?').unwrap_or(query);
     session.signer.sign(&ToSign { method: method.as_str(), authority: &place.authority, path, query }, &mut headers, &place.region, now)?;
     Ok(Outbound { connection, method, https: place.https, host: place.host.clone(), port: place.port, path_and_query: target, headers })
+}
+
+/// The key, and the version as a query; how long it is without the query.
+fn push_object(target: &mut String, object: &S3Object) -> usize {
+    push_path(target, object.key.as_str());
+    let path_length = target.len();
+    if let Some(version) = &object.version_id {
+        target.push_str("?versionId=");
+        push_query_value(target, version);
+    }
+    path_length
+}
+
+/// What follows the bucket in an object's URL.
+pub(super) fn target_of(object: &S3Object) -> String {
+    let mut target = String::new();
+    push_object(&mut target, object);
+    target
+}
+
+/// What follows the bucket in a listing's URL (ListObjectsV2).
+pub(super) fn listing_of(prefix: &str) -> String {
+    let mut target = "?list-type=2&delimiter=%2F&prefix=".to_owned();
+    push_query_value(&mut target, prefix);
+    target
 }

@@ -163,7 +163,7 @@ fn grant(vault: &Vault, port: u16) -> Arc<Grant> {
         EgressRule::S3 { bucket: Some(BucketName::new("bkt").expect("a bucket")), prefix: String::new() },
         EgressRule::Web { plain_http: true, host: "127.0.0.1".to_owned(), port, path_prefix: String::new() },
     ]);
-    Arc::new(Grant { connection, egress, capabilities: BTreeSet::new() })
+    Arc::new(Grant { connection, egress, capabilities: BTreeSet::new(), asked_anew: None })
 }
 
 async fn body(object: Object) -> String {

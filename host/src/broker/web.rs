@@ -63,7 +63,7 @@ impl Web {
         let (connection, credential) = (&permit.grant().connection, permit.credential());
         match (credential, permit.token_url()) {
             (Credential::OAuth2ClientCredentials(recipe), Some(url)) => {
-                let token = self.tokens.token(connection, credential, recipe, url).await?;
+                let token = self.tokens.token(permit.grant(), credential, recipe, url).await?;
                 Ok((vec![(header::AUTHORIZATION, token.header.clone())], Some(token)))
             }
             _ => {

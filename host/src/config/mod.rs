@@ -14,6 +14,7 @@ use serde::Serialize;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::broker::REFUSED_ENVIRONMENT;
 use crate::model::{AccountId, ConnectionName, Error, Region, Result, RoleArn};
 
 /// Read when nothing else is named, if it is there.
@@ -132,7 +133,7 @@ pub struct Sink {
 #[derive(Debug, Serialize, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Log {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter as `info,portcullis::runtime=debug`.
+    /// `off`, `error`, `warn`, `info`, `debug`, `trace`, or a filter as `info,portcullis::runtime=debug`. Libraries: up to `info`.
     #[config(env = "PORTCULLIS__LOG__LEVEL", default = "info")]
     pub level: String,
     #[config(env = "PORTCULLIS__LOG__FORMAT", default = "text")]
@@ -151,7 +152,9 @@ type Given = <Settings as confique::Config>::Layer;
 impl Config {
     /// `file`: must be there. Without one, `portcullis.toml` in the working folder is read if it exists.
     pub fn load(file: Option<&Path>) -> Result<Self> {
-        refuse_unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+        let variables = || std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        refuse_unknown_variables(variables())?;
+        refuse_redirecting_variables(variables())?;
         let from_file: Given = match file {
             Some(path) => File::with_format(path, FileFormat::Toml).required().load(),
             None => File::with_format(DEFAULT_FILE, FileFormat::Toml).load(),
@@ -234,6 +237,15 @@ fn refuse_unknown_variables(names: impl Iterator<Item = String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// SECURITY T16: the gateway's AWS identity goes where the configuration says, not where whoever set the environment says.
+fn refuse_redirecting_variables(mut names: impl Iterator<Item = String>) -> Result<()> {
+    match names.find(|name| REFUSED_ENVIRONMENT.contains(&name.as_str())) {
+        Some(name) => Err(wrong(format!("the environment variable {name} would send the gateway's own AWS credentials elsewhere"))
+            .with_remedy("Unset it. Another endpoint is aws.endpoint_url, another certificate authority egress.extra_ca.")),
+        None => Ok(()),
+    }
 }
 
 fn wrong(message: impl Into<String>) -> Error {

@@ -59,6 +59,18 @@ fn a_misspelt_variable_is_named() {
 }
 
 #[test]
+fn t16_what_would_redirect_the_gateways_own_identity_is_refused() {
+    let names = |name: &str| refuse_redirecting_variables([name.to_owned(), "PATH".to_owned()].into_iter());
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_CA_BUNDLE"] {
+        let error = names(name).expect_err(name);
+        assert!(error.message().contains(name) && error.remedy().is_some(), "{error:?}");
+    }
+    for name in ["AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"] {
+        assert!(names(name).is_ok(), "{name} says who the gateway is, not where AWS is");
+    }
+}
+
+#[test]
 fn what_is_printed_can_be_read_back_and_hides_the_token() {
     let mut config = load("data_dir = '/d'\n[egress]\nallow_networks = ['10.0.0.0/8']\n[platform]\nrole_arn = 'arn:aws:iam::222222222222:role/Gw'").unwrap();
     config.bootstrap_token = Some(Zeroizing::new("canary".to_owned()));

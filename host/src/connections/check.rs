@@ -67,9 +67,9 @@ impl Connections {
 
     /// What the plugin found; a plugin that could not finish is itself a finding. Never empty.
     pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Vec<Finding> {
-        // What is tested is what the remote says now, not what a session or a refusal of before remembers.
-        self.broker.forget(grant.connection.id);
-        let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(grant, location)).await {
+        // What is tested is what the remote says now, not what a session or a refusal of before remembers; those still serve others.
+        let anew = Arc::new(grant.anew((self.clock)()));
+        let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(&anew, location)).await {
             Ok(Ok(findings)) => findings,
             Ok(Err(error)) => vec![from_error(&error)],
             Err(_) => {

@@ -58,6 +58,7 @@ impl Resolver {
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>> {
         let answer = tokio::time::timeout(self.limit, async {
             let slot = Arc::clone(&self.lookups).acquire_owned().await.map_err(std::io::Error::other)?;
+            tracing::trace!(host, "looking up");
             let lookup = (self.lookup)(host.to_owned());
             let held = tokio::spawn(async move {
                 let answer = lookup.await;

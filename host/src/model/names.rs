@@ -348,4 +348,27 @@ mod tests {
             assert!(ConnectionName::new(text).is_ok(), "{text}");
         }
     }
+
+    /// Plugins share only the contract with the host, so the SDK has AWS's rules, too: for clear answers before the host is asked.
+    #[test]
+    fn the_sdk_says_the_same_of_regions() {
+        for (name, partition) in REGIONS.iter().chain(&[("moon-1", "aws"), ("us-east-9", "aws"), ("", "aws"), ("US-EAST-1", "aws")]) {
+            let known = Region::new(*name).is_ok();
+            assert_eq!(portcullis_plugin::aws::partition_of(name), known.then_some(*partition), "{name}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_sdk_says_the_same_of_buckets(name in "(xn--|sthree-)?[a-zA-Z0-9._-]{0,66}(-s3alias|--ol-s3|--x-s3)?") {
+            proptest::prop_assert_eq!(BucketName::new(name.as_str()).is_ok(), portcullis_plugin::s3::check_bucket_name(&name).is_ok());
+        }
+
+        #[test]
+        fn the_sdk_says_the_same_of_role_arns(
+            arn in "(arn|x):aws(-cn|-us-gov|-eusc|-x)?:iam:(us-east-1)?:[0-9]{11,13}:(role|user)/([a-z/ ]{1,9}/)?[a-z+=,.@_ -]{0,66}"
+        ) {
+            proptest::prop_assert_eq!(RoleArn::new(arn.as_str()).is_ok(), portcullis_plugin::aws::RoleArn::parse(&arn).is_ok());
+        }
+    }
 }

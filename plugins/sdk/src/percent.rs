@@ -9,14 +9,14 @@ pub(crate) fn check(text: &str) -> Result<(), Error> {
     let mut escapes = text.split('%');
     escapes.next();
     let whole = |after: &str| matches!(after.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
-    if escapes.all(whole) { Ok(()) } else { Err(Error::invalid("invalid_url", "a '%' in a URL is followed by two hex digits; a literal '%' is written %25")) }
+    if escapes.all(whole) { Ok(()) } else { Err(Error::invalid("broken_url", "a '%' in a URL is followed by two hex digits; a literal '%' is written %25")) }
 }
 
 /// What the escapes stand for. `+` stays `+`: it means a space in forms only.
 pub(crate) fn decode(text: &str) -> Result<String, Error> {
     check(text)?;
     let decoded = percent_decode_str(text).decode_utf8();
-    decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::invalid("invalid_url", "the URL's escapes are not UTF-8"))
+    decoded.map(std::borrow::Cow::into_owned).map_err(|_| Error::invalid("broken_url", "the URL's escapes are not UTF-8"))
 }
 
 /// What no URL holds raw: a parser on the way would drop, turn or split it.
@@ -28,5 +28,5 @@ pub(crate) fn check_raw(url: &str) -> Result<(), Error> {
         Some(b'#') => "a URL here has no fragment: write a '#' that is part of the name as %23",
         Some(_) => "a URL has no control characters: write them percent-encoded",
     };
-    Err(Error::invalid("invalid_url", message))
+    Err(Error::invalid("broken_url", message))
 }

@@ -55,7 +55,7 @@ impl World {
         }
     }
     async fn get(&self, fails: bool) -> Result<usize> {
-        self.slot.get(&self.clock, self.exchange(fails)).await.map(|thing| thing.number)
+        self.slot.get(&self.clock, None, self.exchange(fails)).await.map(|thing| thing.number)
     }
     /// Lets tasks that run ahead of anybody's need finish (time is paused: this takes none).
     async fn settle(&self) {
@@ -149,7 +149,7 @@ async fn p29_a_caller_who_leaves_neither_stops_nor_doubles_the_exchange() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_value_is_obtained_again_and_only_the_one_meant() {
     let world = World::new();
-    let first = world.slot.get(&world.clock, world.exchange(false)).await.expect("a thing");
+    let first = world.slot.get(&world.clock, None, world.exchange(false)).await.expect("a thing");
     world.slot.drop_value(&first);
     assert_eq!(world.get(false).await.expect("a new one"), 2);
     world.slot.drop_value(&first);
@@ -160,18 +160,21 @@ async fn a_dropped_value_is_obtained_again_and_only_the_one_meant() {
 async fn what_is_asked_for_now_is_not_answered_from_before() {
     let world = World::new();
     assert_eq!(world.get(false).await.expect("a thing"), 1);
+    let since = |second: i64| Some(Timestamp::from_millis(second * 1000));
     world.at(10);
-    let since = Timestamp::from_millis(5_000);
-    assert_eq!(world.slot.get_since(&world.clock, since, world.exchange(true)).await.err().expect("down").code(), "down");
+    assert_eq!(world.slot.get(&world.clock, since(10), world.exchange(true)).await.err().expect("down").code(), "down");
     assert_eq!(world.get(true).await.expect("others keep the old one"), 1);
-    world.at(12);
-    assert_eq!(world.slot.get_since(&world.clock, since, world.exchange(false)).await.expect("a new one").number, 3);
+    assert_eq!(world.slot.get(&world.clock, since(10), world.exchange(false)).await.err().expect("the failure is of now").code(), "down");
+    world.now.store(10_500, Ordering::SeqCst);
+    let later = Some(Timestamp::from_millis(10_500));
+    assert_eq!(world.slot.get(&world.clock, later, world.exchange(false)).await.expect("a failure of before is not repeated").number, 3);
+    assert_eq!(world.slot.get(&world.clock, later, world.exchange(false)).await.expect("one for the whole test").number, 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_exchange_that_never_ends_is_given_up() {
     let world = World::new();
-    let error = world.slot.get(&world.clock, std::future::pending).await.err().expect("given up");
+    let error = world.slot.get(&world.clock, None, std::future::pending).await.err().expect("given up");
     assert_eq!(error.code(), "credential_exchange_timeout");
 }
 

@@ -144,7 +144,7 @@ fn grant_of(org: &str, egress: Vec<EgressRule>) -> Arc<Grant> {
         created_at: now,
         updated_at: now,
     };
-    Arc::new(Grant { connection, egress: Egress(egress), capabilities: BTreeSet::new() })
+    Arc::new(Grant { connection, egress: Egress(egress), capabilities: BTreeSet::new(), asked_anew: None })
 }
 
 fn grant() -> Arc<Grant> {
@@ -312,7 +312,7 @@ async fn c21_another_revision_or_recipe_has_its_own_session() {
     world.session(&first, &credential(1800)).await.expect("a session");
     let mut connection = first.connection.clone();
     connection.revision = 2;
-    let second = Arc::new(Grant { connection, egress: first.egress.clone(), capabilities: BTreeSet::new() });
+    let second = Arc::new(Grant { connection, egress: first.egress.clone(), capabilities: BTreeSet::new(), asked_anew: None });
     world.session(&second, &credential(3600)).await.expect("a session");
     assert_eq!(world.asked_for_customer(), 3);
 }
@@ -360,16 +360,21 @@ async fn t01_t02_l06_the_external_id_is_probed_from_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l04_acquire_asks_again_and_says_how_long() {
+async fn l04_a_test_opens_one_session_anew_and_says_how_long_it_serves() {
     let world = World::new();
     let (grant, minute) = (grant(), credential(60));
     assert_eq!(world.leases.acquire(&grant, &minute).await.expect("a session"), 60);
     world.pass(5);
     assert_eq!(world.leases.acquire(&grant, &minute).await.expect("the same"), 55);
     assert_eq!(world.asked_for_customer(), 1);
-    world.pass(10);
-    assert_eq!(world.leases.acquire(&grant, &minute).await.expect("a new one"), 60);
+    let tested = Arc::new(grant.anew((world.leases.clock)()));
+    assert_eq!(world.leases.acquire(&tested, &minute).await.expect("a new one"), 60);
+    assert_eq!(world.leases.acquire(&tested, &minute).await.expect("one for the whole test"), 60);
     assert_eq!(world.asked_for_customer(), 2);
+    world.sts.down.store(true, Ordering::SeqCst);
+    world.pass(5);
+    assert!(world.leases.acquire(&Arc::new(grant.anew((world.leases.clock)())), &minute).await.is_err(), "a test sees the outage");
+    assert_eq!(world.leases.acquire(&grant, &minute).await.expect("the session still serves"), 55);
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ impl<'a> Origin<'a> {
             }
             None if source.starts_with("//") => return Err(outside("a source path that begins with // names another host")),
             None if source.starts_with('/') => source.to_owned(),
-            None if source.is_empty() || source.starts_with('?') => return Err(Error::invalid("invalid_url", "the source path is empty")),
+            None if source.is_empty() || source.starts_with('?') => return Err(Error::invalid("broken_url", "the source path is empty")),
             None if self.prefix.is_empty() => format!("/{source}"),
             None => format!("/{}/{source}", self.prefix),
         };
@@ -103,18 +103,18 @@ impl<'a> Origin<'a> {
 
     /// `rest`: what follows `https:`. The path begins with a slash.
     fn path_of_url<'s>(&self, rest: &'s str) -> Result<Cow<'s, str>, Error> {
-        let rest = rest.strip_prefix("//").ok_or_else(|| Error::invalid("invalid_url", "an https URL begins with https://"))?;
+        let rest = rest.strip_prefix("//").ok_or_else(|| Error::invalid("broken_url", "an https URL begins with https://"))?;
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(Error::invalid("invalid_url", "a URL here has no user or password: they are settings of the connection"));
+            return Err(Error::invalid("broken_url", "a URL here has no user or password: they are settings of the connection"));
         }
         let (host, port) = match authority.rsplit_once(':') {
             _ if authority.starts_with('[') => return Err(outside("the URL is not on this connection's host")),
             None => (authority, 443),
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (host, port.parse().map_err(|_| Error::invalid("invalid_url", "the URL's port is not one"))?)
+                (host, port.parse().map_err(|_| Error::invalid("broken_url", "the URL's port is not one"))?)
             }
-            Some(_) => return Err(Error::invalid("invalid_url", "the URL's port is not a number")),
+            Some(_) => return Err(Error::invalid("broken_url", "the URL's port is not a number")),
         };
         let host = host.strip_suffix('.').unwrap_or(host);
         if !host.eq_ignore_ascii_case(self.hostname) || port != self.port {

@@ -38,7 +38,7 @@ fn from_url(rest: &str) -> Result<S3Object, Error> {
     check_query(query)?;
     let (authority, path) = address.split_once('/').unwrap_or((address, ""));
     if authority.contains('@') {
-        return Err(Error::invalid("invalid_url", "a URL of S3 has no user or password"));
+        return Err(Error::invalid("broken_url", "a URL of S3 has no user or password"));
     }
     let host = authority.strip_suffix(":443").unwrap_or(authority);
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
