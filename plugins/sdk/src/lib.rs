@@ -11,6 +11,8 @@ mod export;
 pub mod http;
 pub mod https;
 pub mod log;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod percent;
 mod plan;
 mod recipe;
