@@ -6,7 +6,6 @@ use http::Method;
 use portcullis_tests::gateway::Given;
 use portcullis_tests::origin::{Certificate, Fault, Origin, Settings};
 use portcullis_tests::scene::{CUSTOMER, MEDIA, trust};
-use portcullis_tests::stack::AwsStack;
 use serde_json::json;
 
 use crate::play::{basic_body, bearer_body, play, play_with, ready_role, ready_web};

@@ -12,6 +12,7 @@ use super::flight::{Perishable, Slots};
 use super::recipe;
 use crate::fetch::Fetcher;
 use crate::model::{Clock, Connection, ConnectionId, Credential, Error, OAuth2, Result, Timestamp};
+use crate::policy::Grant;
 use crate::vault::Vault;
 
 /// A token is not used in its last moments.

@@ -78,7 +78,7 @@ impl SdkSts {
                 Ok(Base { credentials, obtained: now, usable_until: now.plus(life.max(Duration::from_secs(1))) })
             }
         };
-        self.base.get(&self.clock, load).await
+        self.base.get(&self.clock, None, load).await
     }
 
     fn client(&self, credentials: Credentials, region: &Region) -> aws_sdk_sts::Client {

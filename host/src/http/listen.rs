@@ -1,19 +1,23 @@
 //! The accept loop: how many connections, how long a head may take, and how it all ends.
 //!
+//! A connection is served by one thread from its first byte to its last, with its remotes' sockets: no request waits for another
+//! thread to be woken. Everything else (jobs, the store) has the threads of the runtime that called.
+//!
 //! HTTP/1.1 only: without TLS nobody speaks HTTP/2 to us, and what is not served cannot be flooded.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::answer::answer;
@@ -41,18 +45,14 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets requests in flight end. A second signal leaves at once.
-pub async fn run(listener: TcpListener, gateway: Arc<Gateway>) {
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::error!(%error, "cannot wait for signals");
-            return;
-        }
-    };
+pub async fn run(listener: TcpListener, gateway: Arc<Gateway>) -> Result<()> {
+    let stopped = |error| Error::internal("serving_not_set_up", "the gateway cannot set up its threads or wait for signals").with_source(error);
+    let mut signals = Signals::new().map_err(stopped)?;
+    let lanes = Lanes::new().map_err(stopped)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tokio::select! {
-        () = accept(&listener, &gateway, &stop, &tasks) => {}
+        () = accept(&listener, &gateway, &lanes, &stop, &tasks) => {}
         () = signals.next() => {}
     }
     drop(listener);
@@ -72,9 +72,42 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>) {
         }
         () = signals.next() => tracing::warn!("told twice to stop: leaving at once"),
     }
+    Ok(())
 }
 
-async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &CancellationToken, tasks: &TaskTracker) {
+/// One thread for each processor, each with a runtime of its own.
+struct Lanes {
+    lanes: Vec<Handle>,
+    next: AtomicUsize,
+    /// Ends the threads when it is dropped.
+    _end: DropGuard,
+}
+
+impl Lanes {
+    fn new() -> std::io::Result<Self> {
+        let end = CancellationToken::new();
+        let lane = |number: usize| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (handle, end) = (runtime.handle().clone(), end.clone());
+            let thread = std::thread::Builder::new().name(format!("serve-{number}"));
+            thread.spawn(move || {
+                runtime.block_on(end.cancelled());
+                runtime.shutdown_background();
+            })?;
+            Ok(handle)
+        };
+        let lanes = (0..std::thread::available_parallelism()?.get()).map(lane).collect::<std::io::Result<_>>()?;
+        Ok(Self { lanes, next: AtomicUsize::new(0), _end: end.drop_guard() })
+    }
+
+    /// In turn.
+    fn next(&self) -> Option<&Handle> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lanes.get(turn % self.lanes.len().max(1))
+    }
+}
+
+async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, lanes: &Lanes, stop: &CancellationToken, tasks: &TaskTracker) {
     let router = router(gateway.clone());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = http1::Builder::new();
@@ -97,10 +130,13 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Cancellat
         let (gateway, router) = (gateway.clone(), router.clone());
         let peer = Peer(peer.ip());
         let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer, request));
-        let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
-        let stop = stop.clone();
-        tasks.spawn(async move {
+        // Registered anew with the reactor of the thread that serves it.
+        let (Ok(stream), Some(lane)) = (stream.into_std(), lanes.next()) else { continue };
+        let (http, stop) = (http.clone(), stop.clone());
+        let serving = async move {
             let _place = place;
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
+            let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -114,7 +150,8 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Cancellat
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::debug!(%error, cause, "a connection ended early");
             }
-        });
+        };
+        tasks.spawn_on(serving, lane);
     }
 }
 

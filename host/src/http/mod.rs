@@ -64,8 +64,7 @@ pub async fn serve(config: Config) -> Result<()> {
     greet(address, first_token.as_ref()).map_err(|error| Error::internal("output_closed", "standard output cannot be written").with_source(error))?;
     drop(first_token);
     idempotency::keep_clean(gateway.idempotency.clone());
-    listen::run(listener, gateway).await;
-    Ok(())
+    listen::run(listener, gateway).await
 }
 
 /// The only place where a token is printed, and the only time.
