@@ -204,6 +204,31 @@ async fn t07_many_at_once_open_one_session() {
 }
 
 #[tokio::test]
+async fn requests_that_arrive_together_each_get_their_own() {
+    let play = play().await;
+    let path = |number: usize| format!("/basic/{number}.txt");
+    (0..200).for_each(|number| play.origin.put(&path(number), format!("text {number}")));
+    ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url(&path(0))).await;
+    let (none, outside) = (play.origin.url("/basic/none.txt"), "https://evil.example/x".to_owned());
+    let reads = (0..200).map(|number| {
+        let source = match number % 10 {
+            7 => none.clone(),
+            8 => outside.clone(),
+            _ => play.origin.url(&path(number)),
+        };
+        let api = &play.api;
+        async move { (number, api.read("press", &source).await) }
+    });
+    for (number, answer) in futures_util::future::join_all(reads).await {
+        match number % 10 {
+            7 => answer.problem(404, "file_not_found"),
+            8 => assert!(answer.status.is_client_error(), "{number}: {}", answer.text()),
+            _ => assert_eq!(answer.text(), format!("text {number}")),
+        }
+    }
+}
+
+#[tokio::test]
 async fn u14_an_expired_session_is_replaced_once() {
     use portcullis_tests::aws::{Fault, Service};
     let play = play().await;

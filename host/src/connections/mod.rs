@@ -7,6 +7,7 @@ mod default;
 mod open;
 mod plan;
 mod records;
+mod together;
 
 use std::sync::Arc;
 

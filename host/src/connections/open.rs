@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Connections;
+use super::together::Together;
 use crate::broker::{Object, Read};
 use crate::model::{Connection, ConnectionState, Error, OrgId, Plan, Result};
 use crate::plugins::Connector;
@@ -18,6 +19,7 @@ pub struct Served {
     pub connector: Arc<Connector>,
     /// The settings as the plugin gets them: written once, not for each request.
     pub settings: Box<str>,
+    pub together: Together,
 }
 
 /// By organization, then by the name or id that requests use.
@@ -79,8 +81,8 @@ impl Connections {
     /// Reads one object through a connection.
     pub async fn open(&self, org: &OrgId, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
         let served = self.served(org, name_or_id).await?;
-        let Plan { credentials, locations } = served.connector.plugin.locate(&served.settings, &[source]).await?;
-        let location = locations.into_iter().next().ok_or_else(|| Error::plugin_fault("plan_incomplete", "the plugin left out a source path"))??;
+        let (credentials, location) = served.together.locate(&served.connector.plugin, &served.settings, source).await?;
+        let location = location?;
         let action = if read.head { Action::Head } else { Action::Read };
         let permit = served.grant.permit(action, &location, &credentials)?;
         self.broker.open(permit, read).await
@@ -97,7 +99,7 @@ impl Connections {
         must_be_ready(&connection)?;
         let connector = self.connector_of(&connection)?;
         let settings = connection.settings.to_string().into_boxed_str();
-        let served = Arc::new(Served { grant: self.grant_for(&connector, &connection)?, connector, settings });
+        let served = Arc::new(Served { grant: self.grant_for(&connector, &connection)?, connector, settings, together: Together::default() });
         self.served.put(org, name_or_id, &served, epoch);
         Ok(served)
     }
