@@ -49,7 +49,7 @@ fmt: ## Format the code
 
 bench: build ## Measure plugin calls, and small objects beside nginx
 	@scripts/deps bench
-	$(CARGO) bench --locked -p portcullis
+	$(CARGO) bench --locked -p portcullis-tests --bench locate
 	scripts/bench-gateway $(ARGS)
 
 rows: ## List every row of SPEC with its tests and their last result (after make test)
