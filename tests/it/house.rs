@@ -45,7 +45,7 @@ pub async fn house(components: &[&str], ca: &Path) -> House {
     let runtime = Runtime::new(sandbox, Some(Arc::new(broker))).unwrap();
     for id in components {
         let plugin = runtime.load(&component(id), &BTreeSet::from([Capability::Http])).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
-        app.connections.register(plugin).unwrap();
+        app.plugins.register(plugin).unwrap();
     }
     House { app, org: OrgId::new("default").unwrap(), _folder: folder }
 }

@@ -13,6 +13,8 @@ mod ingestion;
 mod languages;
 mod play;
 mod plugin_new;
+mod plugin_install;
+mod plugin_versions;
 mod plugins;
 mod runtime;
 mod strict;

@@ -51,6 +51,7 @@ const DOORS: [(&str, &[&str]); 25] = [
     ("axum", &["http"]),
     ("clap", &["cli", "main"]),
     ("confique", &["config"]),
+    ("console", &["cli"]),
     ("indicatif", &["cli"]),
     ("wit_component", &["cli"]),
 ];

@@ -4,6 +4,7 @@ pub mod api;
 pub mod aws;
 pub mod aws_client;
 pub mod azurite;
+pub mod component;
 pub mod gateway;
 pub mod ministack;
 pub mod origin;

@@ -12,6 +12,7 @@ use crate::connections::{self, Connections, Platform};
 use crate::fetch::{FetchConfig, Fetcher};
 use crate::ingest::{self, Ingest, Sink};
 use crate::model::{Clock, Random, Result, Timestamp};
+use crate::plugins::{self, Plugins};
 use crate::policy::AddressPolicy;
 use crate::runtime::{Runtime, RuntimeConfig};
 use crate::store::{SledStore, Store};
@@ -22,6 +23,7 @@ use crate::vault::Vault;
 pub struct App {
     pub store: Arc<dyn Store>,
     pub vault: Arc<Vault>,
+    pub plugins: Arc<Plugins>,
     pub connections: Arc<Connections>,
     pub tokens: Tokens,
     pub ingest: Arc<Ingest>,
@@ -54,10 +56,17 @@ impl App {
         let sandbox =
             RuntimeConfig { limits: crate::runtime::Limits::default(), cache_dir: Some(config.cache_dir()), cache_key: vault.derive("component-cache") };
         let runtime = Runtime::new(sandbox, Some(broker.clone()))?;
+        let parts = plugins::Parts { runtime: runtime.clone(), store: store.clone(), folder: settings.data_dir.join("plugins"), clock: clock.clone() };
+        let plugins = Arc::new(Plugins::new(parts));
+        for plugin in components::load(&runtime).await? {
+            plugins.register(plugin)?;
+        }
+        plugins.start().await?;
         let connections = Arc::new(Connections::new(connections::Parts {
             store: store.clone(),
             vault: vault.clone(),
             broker: broker.clone(),
+            plugins: plugins.clone(),
             platform: Platform {
                 name: settings.platform.name.clone(),
                 account_id: settings.platform.account_id.clone().map(String::from),
@@ -69,9 +78,6 @@ impl App {
             clock: clock.clone(),
             random: random.clone(),
         }));
-        for plugin in components::load(&runtime).await? {
-            connections.register(plugin)?;
-        }
         let tokens = Tokens::new(store.clone(), clock.clone(), random.clone());
         let given = config.bootstrap_token.as_ref().map(|token| token.as_str());
         // A token that was given is known to whoever gave it.
@@ -80,7 +86,7 @@ impl App {
         let parts =
             ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
         let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
-        Ok((Self { store, vault, connections, tokens, ingest, sink, clock, random }, first))
+        Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random }, first))
     }
 
     /// Waits for what is in flight and writes down what was done.

@@ -51,6 +51,12 @@ impl Client {
         self.json(Method::POST, path, query, Some(body)).await
     }
 
+    /// A file as the whole body.
+    pub(super) async fn upload(&self, path: &[&str], media_type: &'static str, bytes: Vec<u8>) -> Result<Value> {
+        let request = self.http.request(Method::POST, self.address(path)?).header(header::CONTENT_TYPE, media_type).body(bytes);
+        answer(&self.base, self.send(request).await?).await
+    }
+
     pub(super) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value> {
         self.json(Method::PATCH, path, &[], Some(body)).await
     }
@@ -98,12 +104,7 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = self.send(request).await?;
-        let bytes = read(response).await?;
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes).map_err(|_| not_a_gateway(&self.base, "sent something that is not JSON"))
+        answer(&self.base, self.send(request).await?).await
     }
 
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Response> {
@@ -131,6 +132,14 @@ impl Client {
         url.path_segments_mut().map_err(|()| Failure::usage("--url cannot carry a path"))?.pop_if_empty().extend(path);
         Ok(url)
     }
+}
+
+async fn answer(base: &Url, response: Response) -> Result<Value> {
+    let bytes = read(response).await?;
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes).map_err(|_| not_a_gateway(base, "sent something that is not JSON"))
 }
 
 fn bearer(token: &str) -> Result<header::HeaderValue> {

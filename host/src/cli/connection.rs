@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::ask;
 use super::client::Client;
 use super::failure::{Done, Failure, Result};
 use super::output::{Column, Format, Output, printable};
@@ -17,6 +18,7 @@ const PROPERTIES: &[Column] = &[
     ("name", "/name"),
     ("id", "/connection_id"),
     ("type", "/type"),
+    ("plugin", "/plugin"),
     ("status", "/status"),
     ("enabled", "/enabled"),
     ("description", "/description"),
@@ -44,6 +46,8 @@ pub(super) enum Verb {
     Delete(Named),
     /// Test a connection and show every check. Exits 1 if it fails.
     Test(Test),
+    /// Move a connection to another version of its plugin. It is tested first, and stays where it is if it fails.
+    Move(Move),
     /// Print what the customer has to do to grant access, documents included.
     Setup(Setup),
 }
@@ -119,6 +123,20 @@ pub(super) struct Test {
 }
 
 #[derive(Args)]
+pub(super) struct Move {
+    /// A connection's name or id.
+    connection: String,
+    /// The version's digest, as `portcullis plugin inspect` shows it; the active one unless given.
+    #[arg(long, value_name = "DIGEST")]
+    to: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+    /// The connection's version that you saw; the move is refused if it is no longer that.
+    #[arg(long, value_name = "NUMBER")]
+    if_version: Option<u64>,
+}
+
+#[derive(Args)]
 pub(super) struct Setup {
     /// A connection's name or id.
     connection: String,
@@ -132,7 +150,9 @@ impl Verb {
         match self {
             Self::Create(verb) => {
                 let query: &[_] = if verb.require_test { &[("validate", "require")] } else { &[] };
-                let created = client.post(&ROUTE, query, &verb.body()?).await?;
+                let mut body = verb.body()?;
+                ask::missing(client, &verb.connector, &mut body).await?;
+                let created = client.post(&ROUTE, query, &body).await?;
                 output.record(PROPERTIES, &created)
             }
             Self::List(verb) => {
@@ -145,6 +165,7 @@ impl Verb {
             Self::Edit(verb) => output.record(PROPERTIES, &client.patch(&one(&verb.connection), &verb.body()?).await?),
             Self::Delete(Named { connection }) => output.record(PROPERTIES, &client.delete(&one(&connection)).await?),
             Self::Test(verb) => test(&verb, client, output).await,
+            Self::Move(verb) => output.record(PROPERTIES, &client.post(&part(&verb.connection, "plugin"), &[], &verb.body()?).await?),
             Self::Setup(Setup { connection, bucket }) => {
                 let query: Vec<_> = bucket.as_deref().map(|bucket| ("bucket", bucket)).into_iter().collect();
                 setup(&client.get(&part(&connection, "setup"), &query).await?, output)
@@ -184,6 +205,16 @@ impl Edit {
         if body.is_empty() {
             return Err(Failure::usage("nothing to change was given"));
         }
+        put(&mut body, "version", self.if_version.map(Value::from));
+        Ok(Value::Object(body))
+    }
+}
+
+impl Move {
+    fn body(&self) -> Result<Value> {
+        let mut body = Map::new();
+        put(&mut body, "digest", self.to.clone().map(Value::from));
+        put(&mut body, "config", self.settings.read()?.map(Value::Object));
         put(&mut body, "version", self.if_version.map(Value::from));
         Ok(Value::Object(body))
     }

@@ -2,6 +2,7 @@
 //!
 //! Only `serve` and `config` run in this process. A verb never reads the data folder and never prints a secret it did not just make.
 
+mod ask;
 mod client;
 mod connection;
 mod failure;

@@ -63,10 +63,11 @@ impl Connections {
         if revised || enabled { self.settle(stored).await } else { Ok(stored.connection) }
     }
 
-    /// Whether anything was different.
-    async fn revise(&self, connector: &Connector, before: &Connection, after: &mut Connection, patch: Patched) -> Result<bool> {
+    /// Whether anything was different: the settings, a secret, or the version of the plugin.
+    pub(super) async fn revise(&self, connector: &Connector, before: &Connection, after: &mut Connection, patch: Patched) -> Result<bool> {
         let settings = self.normalized(connector, patch.parted.plain).await?;
-        if settings == before.settings && patch.parted.secrets.is_empty() && patch.kept.len() == before.secrets.len() {
+        let same = settings == before.settings && patch.parted.secrets.is_empty() && patch.kept.len() == before.secrets.len();
+        if same && before.plugin == connector.plugin.digest() {
             return Ok(false);
         }
         after.settings = settings;
@@ -75,7 +76,8 @@ impl Connections {
         after.state = ConnectionState::Pending;
         after.last_test = None;
         after.secrets = BTreeMap::new();
-        let reach_before = self.grant_for(connector, before).map(|grant| grant.egress.clone());
+        // What it could reach until now follows from the version that it was on.
+        let reach_before = self.connector_of(before).and_then(|earlier| Ok(self.grant_for(&earlier, before)?.egress.clone()));
         let reach_after = self.grant_for(connector, after)?.egress.clone();
         if !reach_before.is_ok_and(|before| before == reach_after) {
             secrets_again(&patch.kept)?;
@@ -90,7 +92,7 @@ impl Connections {
         Ok(true)
     }
 
-    fn forget_both(&self, before: &Found, after: &Found) {
+    pub(super) fn forget_both(&self, before: &Found, after: &Found) {
         self.served.forget(&before.connection);
         if before.connection.revision == after.connection.revision && after.connection.enabled {
             self.served.forget(&after.connection);
@@ -100,13 +102,13 @@ impl Connections {
     }
 }
 
-struct Patched {
+pub(super) struct Patched {
     parted: Parted,
     /// Secrets that stay as they are.
     kept: BTreeSet<String>,
 }
 
-fn patched(connector: &Connector, before: &Connection, patch: Map<String, Value>) -> Result<Patched> {
+pub(super) fn patched(connector: &Connector, before: &Connection, patch: Map<String, Value>) -> Result<Patched> {
     let kept: BTreeSet<String> = before.secrets.keys().filter(|name| connector.schema.is_secret(name) && !patch.contains_key(*name)).cloned().collect();
     let mut settings = before.settings.as_object().cloned().unwrap_or_default();
     merge(&mut settings, patch);

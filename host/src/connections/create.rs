@@ -6,13 +6,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Connections, NewConnection, is_placeholder, records, refuse_own_account};
+use super::{Connections, Found, NewConnection, is_placeholder, records, refuse_own_account};
 use crate::model::{Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, FieldError, LastTest, OrgId, Random, Result, SourcePath};
 use crate::plugins::Connector;
 use crate::policy::{Action, Grant};
 use crate::vault::Secret;
 
 const MAX_DESCRIPTION: usize = 1000;
+/// Connectors that are named to somebody who asked for one that is not there.
+const MAX_NAMED: usize = 50;
 
 impl Connections {
     /// `require_test`: nothing is stored unless the test passes (`test_failed`, each failed finding at `/config`).
@@ -61,15 +63,25 @@ impl Connections {
         let grant = self.grant_for(&connector, &connection)?;
         self.judge_test_location(&connector, &grant).await?;
         if require_test {
-            self.pass_or_refuse(&connector, &grant, &mut connection).await?;
-            return Ok(self.records.insert(connection).await?.connection);
+            self.pass_or_refuse(&connector, &grant, &mut connection, "it was not created").await?;
+            return Ok(self.insert(&connector, connection).await?.connection);
         }
-        let found = self.records.insert(connection).await?;
+        let found = self.insert(&connector, connection).await?;
         self.settle(found).await
     }
 
+    /// The version that it is pinned to is not removed meanwhile.
+    async fn insert(&self, connector: &Connector, connection: Connection) -> Result<Found> {
+        let _hold = self.plugins.hold(connector).await?;
+        self.records.insert(connection).await
+    }
+
     fn connector_named(&self, id: &str) -> Result<Arc<Connector>> {
-        self.catalogue.get(id).ok_or_else(|| Error::field("", format!("there is no such connector; there are: {}", self.catalogue.ids())))
+        self.plugins.connector(id).unwrap_or_else(|| {
+            let known = self.plugins.all();
+            let ids: Vec<&str> = known.iter().take(MAX_NAMED).map(|connector| connector.plugin.description().id.as_str()).collect();
+            Err(Error::field("", format!("there is no such connector; there are: {}", ids.join(", "))))
+        })
     }
 
     /// What the plugin makes of settings that passed the schema. What it returns passes the schema again: it is not trusted.
@@ -116,7 +128,8 @@ impl Connections {
         judged.map_err(|error| Error::field("/test_location", error.message()))
     }
 
-    async fn pass_or_refuse(&self, connector: &Connector, grant: &Arc<Grant>, connection: &mut Connection) -> Result<()> {
+    /// `otherwise`: what follows if it does not pass.
+    pub(super) async fn pass_or_refuse(&self, connector: &Connector, grant: &Arc<Grant>, connection: &mut Connection, otherwise: &str) -> Result<()> {
         let findings = self.findings(connector, grant, connection.test_location.as_deref()).await;
         let failed: Vec<FieldError> = findings
             .iter()
@@ -126,7 +139,7 @@ impl Connections {
         if !failed.is_empty() {
             self.broker.forget(connection.id);
             let remedy = findings.iter().find(|finding| !finding.passed).and_then(|finding| finding.remedy.clone());
-            let error = Error::invalid("test_failed", "the connection did not pass its test, so it was not created").with_fields(failed);
+            let error = Error::invalid("test_failed", format!("the connection did not pass its test, so {otherwise}")).with_fields(failed);
             return Err(match remedy {
                 Some(remedy) => error.with_remedy(remedy),
                 None => error,

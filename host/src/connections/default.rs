@@ -27,8 +27,9 @@ impl Connections {
 
     pub(super) fn default_connection(&self, org: &OrgId) -> Result<Connection> {
         let connector = self
-            .catalogue
-            .get(CONNECTOR)
+            .plugins
+            .connector(CONNECTOR)
+            .and_then(Result::ok)
             .ok_or_else(|| Error::internal("connector_not_installed", "the connector of the default connection is not installed"))?;
         let id = default_id(org);
         Ok(Connection {

@@ -4,9 +4,11 @@ mod change;
 mod check;
 mod create;
 mod default;
+mod moving;
 mod open;
 mod plan;
 mod records;
+mod removal;
 mod together;
 
 use std::sync::Arc;
@@ -18,12 +20,13 @@ use crate::model::{
     Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, OrgId, Page, Principal, Random, Result, RoleArn,
     SetupStep, pointer,
 };
-use crate::plugins::{Catalogue, Connector};
+use crate::plugins::{Connector, Plugins};
 use crate::policy::AddressPolicy;
 use crate::runtime::Plugin;
 use crate::store::Store;
 use crate::vault::Vault;
 
+pub use moving::Move;
 use records::{Found, Records};
 
 /// Who the gateway is to its customers, from configuration.
@@ -41,6 +44,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub vault: Arc<Vault>,
     pub broker: Arc<Broker>,
+    pub plugins: Arc<Plugins>,
     pub platform: Platform,
     pub addresses: AddressPolicy,
     pub clock: Clock,
@@ -102,7 +106,7 @@ pub struct Connections {
     addresses: AddressPolicy,
     clock: Clock,
     random: Random,
-    catalogue: Catalogue,
+    plugins: Arc<Plugins>,
     served: open::ServedCache,
 }
 
@@ -116,20 +120,15 @@ impl Connections {
             addresses: parts.addresses,
             clock: parts.clock,
             random: parts.random,
-            catalogue: Catalogue::default(),
+            plugins: parts.plugins,
             served: open::ServedCache::default(),
         }
     }
 
-    /// Adds a plugin to the catalogue under its connector's id. A taken id is `Conflict` (`connector_exists`).
-    pub fn register(&self, plugin: Arc<Plugin>) -> Result<()> {
-        self.catalogue.add(plugin)
-    }
-
-    /// By connector id.
+    /// The plugin of each connector that new connections can use, by connector id.
     #[must_use]
     pub fn catalogue(&self) -> Vec<Arc<Plugin>> {
-        self.catalogue.all().into_iter().map(|connector| connector.plugin.clone()).collect()
+        self.plugins.all().into_iter().map(|connector| connector.plugin.clone()).collect()
     }
 
     /// How customers' policies must name the gateway. Empty account and role: the operator has not configured them.
@@ -206,10 +205,9 @@ impl Connections {
         served.connector.plugin.list(&served.grant, below_bucket.as_deref().unwrap_or(prefix), cursor, limit).await
     }
 
+    /// The version that the connection is pinned to.
     fn connector_of(&self, connection: &Connection) -> Result<Arc<Connector>> {
-        self.catalogue
-            .get(&connection.connector)
-            .ok_or_else(|| Error::conflict("connector_not_installed", format!("the connector '{}' of this connection is not installed", connection.connector)))
+        self.plugins.pinned(&connection.connector, connection.plugin)
     }
 
     /// Whatever was kept in memory of a connection that was changed or deleted.

@@ -94,10 +94,16 @@ impl Connections {
             Ok(served) => return Ok(served),
             Err(epoch) => epoch,
         };
-        let connection = self.get(org, name_or_id).await?;
+        let mut connection = self.get(org, name_or_id).await?;
+        let mut connector = self.connector_of(&connection);
+        if connector.is_err() {
+            // It may have been moved, and the version that it was on removed, since its record was read.
+            connection = self.get(org, name_or_id).await?;
+            connector = self.connector_of(&connection);
+        }
         must_be_enabled(&connection)?;
         must_be_ready(&connection)?;
-        let connector = self.connector_of(&connection)?;
+        let connector = connector?;
         let settings = connection.settings.to_string().into_boxed_str();
         let served = Arc::new(Served { grant: self.grant_for(&connector, &connection)?, connector, settings, together: Together::default() });
         self.served.put(org, name_or_id, &served, epoch);

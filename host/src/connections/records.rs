@@ -8,7 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::Filter;
-use crate::model::{Connection, ConnectionId, ConnectionName, Error, Kind, OrgId, Result};
+use crate::model::{Connection, ConnectionId, ConnectionName, Digest, Error, Kind, OrgId, Result};
 use crate::store::{Expect, Op, Store};
 
 const SCAN_PAGE: usize = 200;
@@ -19,6 +19,14 @@ const MAX_RECORD: usize = 20 << 10;
 pub struct Found {
     pub connection: Connection,
     pub written: u64,
+}
+
+/// Who uses a plugin.
+#[derive(Default)]
+pub struct Using {
+    pub count: usize,
+    /// Names, of one organization.
+    pub named: Vec<String>,
 }
 
 pub struct Records(pub Arc<dyn Store>);
@@ -111,6 +119,31 @@ impl Records {
         ];
         batch.extend(identity.map(|identity| Op::Delete { key: identity_key(org, identity), expect: Expect::Any }));
         self.0.apply(batch).await
+    }
+
+    /// The connections of all organizations that are pinned to one of these versions; of `org`'s, the first `most` by name.
+    pub async fn using(&self, digests: &[Digest], org: &OrgId, most: usize) -> Result<Using> {
+        let mut using = Using::default();
+        let mut last: Option<String> = None;
+        loop {
+            let page = self.0.scan("connection/", last.as_deref(), SCAN_PAGE).await?;
+            let ended = page.len() < SCAN_PAGE;
+            for (key, record) in page {
+                let connection = decode(&record.value)?;
+                if digests.contains(&connection.plugin) {
+                    using.count += 1;
+                    if connection.org == *org {
+                        using.named.push(connection.name.to_string());
+                    }
+                }
+                last = Some(key);
+            }
+            if ended {
+                using.named.sort_unstable();
+                using.named.truncate(most);
+                return Ok(using);
+            }
+        }
     }
 
     /// In the order of their names, after the name `after`. `except`: a name that stands for something else in this list.

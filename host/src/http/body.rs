@@ -29,27 +29,43 @@ pub struct Json {
 
 /// The body as an object. 415 for another type or an encoded body, 413 over `limit`, 408 when it takes too long, 400 for what is not JSON.
 pub async fn read(request: Request, limit: usize) -> Result<Json, Problem> {
+    match collected(request, "application/json", limit, LINGER).await? {
+        Some(bytes) => Ok(Json { fields: Fields::new(parse(&bytes)?), bytes }),
+        None => Err(Error::limit("body_too_large", format!("a body is at most {limit} bytes here")).into()),
+    }
+}
+
+/// Before a refusal that needs no body: see `linger`.
+pub async fn discard(request: Request) {
+    linger(&mut request.into_body(), LINGER).await;
+}
+
+/// A component, as bytes: with the refusals of `read`, but `component_too_large`.
+pub async fn read_component(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let too_large = || Error::limit("component_too_large", format!("a component is at most {limit} bytes")).into();
+    collected(request, "application/wasm", limit, 2 * limit).await?.ok_or_else(too_large)
+}
+
+/// `None`: it is larger than `limit`; then at most `most` bytes more are read.
+async fn collected(request: Request, media_type: &str, limit: usize, most: usize) -> Result<Option<Bytes>, Problem> {
     let headers = request.headers();
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::unsupported_media_type("encoded bodies are not read; send it without Content-Encoding"));
     }
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::unsupported_media_type("send the body as Content-Type: application/json"));
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(media_type) {
+        return Err(Problem::unsupported_media_type(&format!("send the body as Content-Type: {media_type}")));
     }
     let mut body = request.into_body();
-    let collected = match tokio::time::timeout(PATIENCE, collect(&mut body, limit)).await {
+    let bytes = match tokio::time::timeout(PATIENCE, collect(&mut body, limit)).await {
         Err(_) => return Err(Problem::request_timeout()),
         Ok(outcome) => outcome.map_err(|_| Error::invalid("body_unreadable", "the body broke off"))?,
     };
-    match collected {
-        Some(bytes) => Ok(Json { fields: Fields::new(parse(&bytes)?), bytes }),
-        None => {
-            linger(&mut body).await;
-            Err(Error::limit("body_too_large", format!("a body is at most {limit} bytes here")).into())
-        }
+    if bytes.is_none() {
+        linger(&mut body, most).await;
     }
+    Ok(bytes)
 }
 
 /// `None`: it is larger than `limit`, as far as it says or as we have read.
@@ -69,8 +85,8 @@ async fn collect(body: &mut Body, limit: usize) -> Result<Option<Bytes>, axum::E
 }
 
 /// A connection that is closed on unread bytes is reset, and the client may never see why. So a little more is read and thrown away.
-async fn linger(body: &mut Body) {
-    let mut left = LINGER;
+async fn linger(body: &mut Body, most: usize) {
+    let mut left = most;
     let rest = async {
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));

@@ -13,8 +13,8 @@ use super::answer;
 use super::body::{self, MAX_BODY};
 use super::params::{Params, wrong};
 use super::{Answer, Gateway, Shared, require};
-use crate::connections::{Change, Filter, NewConnection};
-use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, Finding, LastTest, Role, Timestamp};
+use crate::connections::{Change, Filter, Move, NewConnection};
+use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, Error, ExternalId, Finding, LastTest, Role, Timestamp};
 use crate::plugins::immutable_external_id;
 
 const MAX_TOKEN: usize = 4096;
@@ -24,6 +24,7 @@ pub fn routes() -> Router<Arc<Gateway>> {
         .route("/connections", get(list).post(create))
         .route("/connections/{name_or_id}", get(fetch).patch(change).delete(delete))
         .route("/connections/{name_or_id}/test", post(test))
+        .route("/connections/{name_or_id}/plugin", post(move_to))
         .route("/connections/{name_or_id}/list", post(browse))
         .route("/connections/{name_or_id}/setup", get(setup))
 }
@@ -35,6 +36,8 @@ struct Shown<'a> {
     name: &'a ConnectionName,
     description: &'a str,
     r#type: &'a str,
+    /// The version of the connector that it is pinned to.
+    plugin: Digest,
     status: ConnectionState,
     enabled: bool,
     config: Map<String, Value>,
@@ -57,6 +60,7 @@ impl<'a> From<&'a Connection> for Shown<'a> {
             name: &connection.name,
             description: &connection.description,
             r#type: &connection.connector,
+            plugin: connection.plugin,
             status: connection.state,
             enabled: connection.enabled,
             config,
@@ -161,6 +165,16 @@ async fn change(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<S
     };
     fields.finish()?;
     Ok(show(StatusCode::OK, &gateway.app.connections.change(&caller.org, &name_or_id, change).await?))
+}
+
+/// `{digest?, config?, version?}`: to another version of the connector's plugin, the active one if none is named.
+async fn move_to(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, request: Request) -> Answer {
+    require(&caller, Role::Admin)?;
+    let mut fields = body::read_optional(request, MAX_BODY).await?;
+    let to = if fields.has("digest") { super::plugins::digest(&mut fields) } else { None };
+    let target = Move { to, settings: fields.object("config").unwrap_or_default(), version: fields.number("version", 1, u64::MAX) };
+    fields.finish()?;
+    Ok(show(StatusCode::OK, &gateway.app.connections.move_to(&caller.org, &name_or_id, target).await?))
 }
 
 /// Answers with what was deleted.

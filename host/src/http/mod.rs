@@ -17,6 +17,7 @@ mod paging;
 mod params;
 mod patience;
 mod plan;
+mod plugins;
 mod problem;
 mod throttle;
 mod tokens;
@@ -98,8 +99,11 @@ fn router(gateway: Arc<Gateway>) -> Router {
     let api = Router::new()
         .merge(connections::routes())
         .route("/connectors", get(connectors::list))
-        .route("/plugins", get(connectors::list_plugins))
-        .route("/plugins/{id}", get(connectors::inspect))
+        .route("/plugins", get(plugins::list).post(plugins::upload))
+        .route("/plugins/{id}", get(plugins::inspect).delete(plugins::remove))
+        .route("/plugins/{id}/grant", post(plugins::grant))
+        .route("/plugins/{id}/activate", post(plugins::activate))
+        .route("/plugins/{id}/versions/{digest}", axum::routing::delete(plugins::remove_version))
         .route("/plan", post(plan::plan))
         .route("/ingestion/assets", post(ingestion::submit))
         .route("/ingestion/assets/{id}", get(ingestion::asset_by_id))

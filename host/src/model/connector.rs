@@ -13,6 +13,10 @@ pub enum Capability {
     Wasi,
 }
 
+impl Capability {
+    pub const ALL: [Self; 3] = [Self::Aws, Self::Http, Self::Wasi];
+}
+
 /// The answer of `describe`, validated: the catalogue's entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -68,6 +68,15 @@ impl Cache {
         }
     }
 
+    /// That it is not there is as good.
+    pub fn remove(&self, engine: &Engine, digest: Digest) {
+        let (path, _) = self.place(engine, digest);
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => warn!(%digest, %error, "the compiled form of a plugin cannot be removed"),
+            _ => {}
+        }
+    }
+
     /// Whole or not at all. Not synced: a torn file fails its MAC.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;

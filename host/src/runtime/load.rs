@@ -39,6 +39,14 @@ impl Runtime {
         Ok(Arc::new(Plugin { guest, description, imports, secrets }))
     }
 
+    /// Forgets the compiled form of a component that is not installed: it would lie there for ever.
+    pub async fn forget(&self, digest: Digest) {
+        let Some(cache) = self.cache.clone() else { return };
+        let engine = self.engine.clone();
+        // What cannot be removed takes room and nothing else, and `remove` has said so.
+        let _ = tokio::task::spawn_blocking(move || cache.remove(&engine, digest)).await;
+    }
+
     async fn component(&self, wasm: &[u8], digest: Digest) -> Result<Component> {
         if let Some(cache) = self.cache.clone() {
             let engine = self.engine.clone();
@@ -69,7 +77,9 @@ impl Runtime {
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> Digest {
+/// What a component is known by.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
     let mut sum = [0; 32];
     sum.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     Digest(sum)

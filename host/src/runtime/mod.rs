@@ -36,8 +36,12 @@ use wasmtime::Engine;
 use crate::model::Result;
 use cache::Cache;
 use gate::Gate;
+pub use load::sha256;
 pub use plugin::Plugin;
 pub use remote::{Head, Remote};
+
+/// Bytes of a component.
+pub const MAX_COMPONENT: usize = 32 << 20;
 
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -64,7 +68,7 @@ impl Default for Limits {
             output_bytes: 4 << 20,
             host_calls: 64,
             log_bytes: 64 << 10,
-            component_bytes: 32 << 20,
+            component_bytes: MAX_COMPONENT,
             concurrency: 64,
         }
     }

@@ -1,17 +1,20 @@
 //! `portcullis plugin inspect`.
 
 use clap::Args;
+use serde_json::Value;
 
-use super::ROUTE;
+use super::{ROUTE, VERSIONS};
 use crate::cli::client::Client;
 use crate::cli::failure::Done;
-use crate::cli::output::{Column, Output};
+use crate::cli::output::{Column, Format, Output};
 
 const PROPERTIES: &[Column] = &[
     ("connector", "/id"),
     ("title", "/title"),
     ("version", "/version"),
     ("summary", "/summary"),
+    ("origin", "/origin"),
+    ("state", "/state"),
     ("digest", "/digest"),
     ("source paths", "/source_schemes"),
     ("egress", "/egress"),
@@ -30,6 +33,14 @@ pub(in crate::cli) struct Inspect {
 impl Inspect {
     pub(super) async fn run(self, client: &Client, output: Output) -> Done {
         let path: Vec<_> = ROUTE.into_iter().chain([self.connector.as_str()]).collect();
-        output.record(PROPERTIES, &client.get(&path, &[]).await?)
+        let plugin = client.get(&path, &[]).await?;
+        output.record(PROPERTIES, &plugin)?;
+        match plugin.get("versions").and_then(Value::as_array) {
+            Some(versions) if output.format == Format::Table && !versions.is_empty() => {
+                output.text("\n")?;
+                output.rows(VERSIONS, versions)
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -5,25 +5,38 @@ mod inspect;
 mod language;
 mod list;
 mod new;
+mod activate;
+mod inspect;
+mod install;
+mod list;
+mod remove;
 
 use clap::Subcommand;
 
 use super::client::Client;
 use super::failure::Done;
-use super::output::Output;
+use super::output::{Column, Output};
 
 const ROUTE: [&str; 3] = ["api", "v1", "plugins"];
+const VERSION: &[Column] = &[("version", "/version"), ("digest", "/digest"), ("state", "/state"), ("may call", "/imports"), ("may reach", "/egress")];
+const VERSIONS: &[Column] =
+    &[("VERSION", "/version"), ("STATE", "/state"), ("MAY CALL", "/imports"), ("MAY REACH", "/egress"), ("UPLOADED", "/uploaded_at"), ("DIGEST", "/digest")];
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// List the connector plugins.
     List,
-    /// Show what a plugin says of itself, what it may reach and what it may call.
+    /// Show what a plugin says of itself, what it may reach and what it may call, and its installed versions.
     Inspect(inspect::Inspect),
     /// Begin a plugin: a folder with a connector that works, in the language of your choice.
     New(new::New),
     /// Build a plugin's folder to a component, with the language's ordinary tools.
     Build(build::Build),
+    #[command(visible_alias = "upgrade")]
+    Install(install::Install),
+    #[command(visible_alias = "rollback")]
+    Activate(activate::Activate),
+    Remove(remove::Remove),
 }
 
 impl Verb {
@@ -33,6 +46,9 @@ impl Verb {
             Self::Inspect(verb) => verb.run(client, output).await,
             Self::New(verb) => verb.run(output),
             Self::Build(verb) => verb.run(output),
+            Self::Install(verb) => verb.run(client, output).await,
+            Self::Activate(verb) => verb.run(client, output).await,
+            Self::Remove(verb) => verb.run(client, output).await,
         }
     }
 }

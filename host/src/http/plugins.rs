@@ -1,0 +1,214 @@
+//! Plugins: everybody sees which there are and what they may do; an operator of the gateway installs, grants, activates and removes them.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, Uri};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::body::{self, MAX_BODY};
+use super::fields::Fields;
+use super::params::Params;
+use super::{Answer, Shared, answer, require};
+use crate::model::{Caller, Capability, Description, Digest, Error, FieldError, Role, Timestamp, TokenId};
+use crate::plugins::{Connector, Difference, Entry, Powers, Uploaded, Version};
+use crate::runtime::MAX_COMPONENT;
+
+/// One version of an installed plugin. Who did what is for operators.
+#[derive(Serialize)]
+struct ShownVersion<'a> {
+    digest: Digest,
+    version: &'a str,
+    title: &'a str,
+    size: u64,
+    /// `pending`, `active`, `granted` or `broken`.
+    state: crate::plugins::State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'a str>,
+    /// Read from its imports.
+    imports: &'a BTreeSet<Capability>,
+    egress: &'a BTreeSet<String>,
+    uploaded_at: Timestamp,
+    granted_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploaded_by: Option<TokenId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_by: Option<TokenId>,
+}
+
+/// The plugin that new connections use, with what an operator needs to judge it.
+#[derive(Serialize)]
+struct Inspected<'a> {
+    #[serde(flatten)]
+    description: &'a Description,
+    digest: Digest,
+    /// What its component imports, and what of that it was granted: one that imports more is not loaded at all.
+    imports: &'a BTreeSet<Capability>,
+    granted: &'a BTreeSet<Capability>,
+}
+
+#[derive(Serialize)]
+struct Offered<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    version: ShownVersion<'a>,
+    summary: &'a str,
+    source_schemes: &'a [String],
+    settings: &'a Value,
+    /// From the active version to this one.
+    change: Option<&'a Difference>,
+    /// Whether it needs a grant before it can be activated.
+    grant_required: bool,
+}
+
+fn shown<'a>(version: &'a Version, caller: &Caller) -> ShownVersion<'a> {
+    let operator = caller.role >= Role::Operator;
+    ShownVersion {
+        digest: version.digest,
+        version: &version.version,
+        title: &version.title,
+        size: version.size,
+        state: version.state,
+        fault: version.fault.as_deref(),
+        imports: &version.powers.capabilities,
+        egress: &version.powers.egress,
+        uploaded_at: version.uploaded.at,
+        granted_at: version.granted.as_ref().map(|stamp| stamp.at),
+        uploaded_by: operator.then_some(version.uploaded.by),
+        granted_by: version.granted.as_ref().filter(|_| operator).map(|stamp| stamp.by),
+    }
+}
+
+fn inspected(connector: &Connector) -> Value {
+    let plugin = &connector.plugin;
+    let shown = Inspected { description: plugin.description(), digest: plugin.digest(), imports: plugin.imports(), granted: plugin.imports() };
+    serde_json::to_value(shown).unwrap_or_default()
+}
+
+fn entry(entry: &Entry, caller: &Caller) -> Value {
+    let mut value = match (&entry.active, entry.versions.first()) {
+        (Some(connector), _) => inspected(connector),
+        (None, Some(version)) => json!({"id": entry.id, "title": version.title, "version": version.version, "digest": version.digest}),
+        (None, None) => json!({"id": entry.id}),
+    };
+    let state = match (&entry.active, entry.versions.iter().any(|version| version.granted.is_some())) {
+        (Some(_), _) => "active",
+        (None, true) => "broken",
+        (None, false) => "pending",
+    };
+    value["origin"] = json!(if entry.built_in { "built_in" } else { "installed" });
+    value["state"] = json!(state);
+    value["versions"] = entry.versions.iter().map(|version| serde_json::to_value(shown(version, caller)).unwrap_or_default()).collect();
+    value
+}
+
+pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+    let mut params = Params::of(&uri)?;
+    let paging = gateway.paging(&caller, &mut params, "plugins")?;
+    params.finish()?;
+    let entries = gateway.app.plugins.entries().into_iter();
+    let found = entries.filter(|entry| paging.after.as_ref().is_none_or(|after| entry.id > *after)).take(paging.limit + 1).collect();
+    Ok(paging.answer(found, |entry| entry.id.clone(), |found| entry(found, &caller)))
+}
+
+pub async fn inspect(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    Ok(answer::json(StatusCode::OK, &entry(&gateway.app.plugins.entry(&id)?, &caller)))
+}
+
+/// The body is the component. 201 with what it asks for; 200 when these bytes were there already.
+pub async fn upload(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+    let _place = match require(&caller, Role::Operator).and_then(|()| gateway.app.plugins.upload_place()) {
+        Ok(place) => place,
+        Err(error) => {
+            body::discard(request).await;
+            return Err(error.into());
+        }
+    };
+    let wasm = body::read_component(request, MAX_COMPONENT).await?;
+    let Uploaded { description, version, difference, new } = gateway.app.plugins.upload(&caller, wasm).await?;
+    let offered = Offered {
+        id: &description.id,
+        summary: &description.summary,
+        source_schemes: &description.source_schemes,
+        settings: &description.settings,
+        change: difference.as_ref(),
+        grant_required: version.granted.is_none() && difference.as_ref().is_none_or(|difference| !difference.new.is_empty()),
+        version: shown(&version, &caller),
+    };
+    Ok(answer::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &offered))
+}
+
+/// `{digest, capabilities, egress}`: exactly what that version asks for. It becomes the active one.
+pub async fn grant(State(gateway): Shared, caller: Caller, Path(id): Path<String>, request: Request) -> Answer {
+    require(&caller, Role::Operator)?;
+    let mut fields = body::read(request, MAX_BODY).await?.fields;
+    let digest = digest(&mut fields);
+    fields.require("capabilities");
+    fields.require("egress");
+    let (capabilities, egress) = (strings(&mut fields, "capabilities"), strings(&mut fields, "egress"));
+    fields.finish()?;
+    let mut wrong = Vec::new();
+    let known = |(index, word): (usize, &String)| match serde_json::from_value::<Capability>(json!(word)) {
+        Ok(capability) => Some(capability),
+        Err(_) => {
+            wrong.push(FieldError::new(format!("/capabilities/{index}"), "is aws, http or wasi"));
+            None
+        }
+    };
+    let powers = Powers { capabilities: capabilities.iter().enumerate().filter_map(known).collect(), egress: egress.into_iter().collect() };
+    let Some(digest) = digest.filter(|_| wrong.is_empty()) else { return Err(Error::fields(wrong).into()) };
+    let version = gateway.app.plugins.grant(&caller, &id, digest, powers).await?;
+    Ok(answer::json(StatusCode::OK, &shown(&version, &caller)))
+}
+
+/// `{digest}`: a version that was granted before, or one that asks for no more than the active one has.
+pub async fn activate(State(gateway): Shared, caller: Caller, Path(id): Path<String>, request: Request) -> Answer {
+    require(&caller, Role::Operator)?;
+    let mut fields = body::read(request, MAX_BODY).await?.fields;
+    let digest = digest(&mut fields);
+    fields.finish()?;
+    let Some(digest) = digest else { return Err(Error::field("/digest", "is required").into()) };
+    let version = gateway.app.plugins.activate(&caller, &id, digest).await?;
+    Ok(answer::json(StatusCode::OK, &shown(&version, &caller)))
+}
+
+/// All versions. Answers with what was there.
+pub async fn remove(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+    require(&caller, Role::Operator)?;
+    let before = gateway.app.plugins.entry(&id)?;
+    gateway.app.connections.remove_plugin(&caller, &id, None).await?;
+    Ok(answer::json(StatusCode::OK, &entry(&before, &caller)))
+}
+
+/// One version. Answers with what is left.
+pub async fn remove_version(State(gateway): Shared, caller: Caller, Path((id, digest)): Path<(String, String)>) -> Answer {
+    require(&caller, Role::Operator)?;
+    let digest = Digest::try_from(digest)?;
+    let before = gateway.app.plugins.entry(&id)?;
+    gateway.app.connections.remove_plugin(&caller, &id, Some(digest)).await?;
+    let left = gateway.app.plugins.entry(&id).unwrap_or(Entry { active: None, versions: Vec::new(), ..before });
+    Ok(answer::json(StatusCode::OK, &entry(&left, &caller)))
+}
+
+/// `None`: it is wrong, and `fields` knows.
+pub(super) fn digest(fields: &mut Fields) -> Option<Digest> {
+    let text = fields.required_text("digest");
+    if text.is_empty() {
+        return None;
+    }
+    let digest = Digest::try_from(text).ok();
+    if digest.is_none() {
+        fields.wrong("digest", "is 'sha256:' and 64 hex digits");
+    }
+    digest
+}
+
+fn strings(fields: &mut Fields, name: &str) -> Vec<String> {
+    let list = fields.list(name).unwrap_or_default();
+    let strings: Vec<String> = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    if strings.len() != list.len() || list.len() > 64 {
+        fields.wrong(name, "is a list of at most 64 strings");
+    }
+    strings
+}
