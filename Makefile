@@ -35,6 +35,7 @@ test: examples ## Run every test, against the doubles and the referees (ministac
 	@scripts/deps test
 	scripts/ministack install
 	scripts/azurite install
+	scripts/schemathesis install
 	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
 	$(CARGO) nextest run --locked --workspace --profile ci
 	$(CARGO) test --locked --workspace --doc

@@ -11,6 +11,7 @@ mod hostile;
 mod house;
 mod ingestion;
 mod languages;
+mod openapi;
 mod play;
 mod plugin_new;
 mod plugin_install;

@@ -7,6 +7,7 @@ pub mod azurite;
 pub mod component;
 pub mod gateway;
 pub mod ministack;
+pub mod openapi;
 pub mod origin;
 pub mod process;
 pub mod scene;

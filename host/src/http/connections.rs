@@ -1,32 +1,33 @@
 //! Connections: `/connections`, the same under `/api/v1` and `/api/v0` (SPEC C16).
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
-use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer;
 use super::body::{self, MAX_BODY};
+use super::openapi::connections as described;
 use super::params::{Params, wrong};
-use super::{Answer, Gateway, Shared, require};
+use super::routes::Routes;
+use super::{Answer, Shared, require};
 use crate::connections::{Change, Filter, Move, NewConnection};
 use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, Error, ExternalId, Finding, LastTest, Role, Timestamp};
 use crate::plugins::immutable_external_id;
 
-const MAX_TOKEN: usize = 4096;
+pub const MAX_TOKEN: usize = 4096;
 
-pub fn routes() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/connections", get(list).post(create))
-        .route("/connections/{name_or_id}", get(fetch).patch(change).delete(delete))
-        .route("/connections/{name_or_id}/test", post(test))
-        .route("/connections/{name_or_id}/plugin", post(move_to))
-        .route("/connections/{name_or_id}/list", post(browse))
-        .route("/connections/{name_or_id}/setup", get(setup))
+pub fn routes() -> Routes {
+    Routes::new("connections")
+        .get("/connections", list, described::list())
+        .post("/connections", create, described::create())
+        .get("/connections/{name_or_id}", fetch, described::fetch())
+        .patch("/connections/{name_or_id}", change, described::change())
+        .delete("/connections/{name_or_id}", delete, described::delete())
+        .post("/connections/{name_or_id}/test", test, described::test())
+        .post("/connections/{name_or_id}/plugin", move_to, described::move_to())
+        .post("/connections/{name_or_id}/list", browse, described::browse())
+        .get("/connections/{name_or_id}/setup", setup, described::setup())
 }
 
 /// A connection as callers see it (SPEC C18). Of a secret it shows that it is set, and nothing else (C25).

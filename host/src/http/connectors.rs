@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 
+use super::openapi::plugins as described;
 use super::params::Params;
+use super::routes::Routes;
 use super::{Answer, Shared};
 use crate::model::{Caller, Description, Digest};
 use crate::runtime::Plugin;
@@ -18,7 +20,11 @@ struct Connector<'a> {
     digest: Digest,
 }
 
-pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+pub fn routes() -> Routes {
+    Routes::new("connectors").get("/connectors", list, described::connectors())
+}
+
+async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     let mut params = Params::of(&uri)?;
     let paging = gateway.paging(&caller, &mut params, "connectors")?;
     params.finish()?;

@@ -9,13 +9,19 @@ use serde_json::json;
 
 use super::Shared;
 use super::answer;
+use super::openapi::health as described;
+use super::routes::Routes;
 
-pub async fn alive() -> Response {
+pub fn routes() -> Routes {
+    Routes::new("gateway").get("/healthz", alive, described::alive()).get("/readyz", ready, described::ready()).get("/version", version, described::version())
+}
+
+async fn alive() -> Response {
     answer::json(StatusCode::OK, &json!({"status": "ok"}))
 }
 
 /// Names what is missing; why is in the log.
-pub async fn ready(State(gateway): Shared) -> Response {
+async fn ready(State(gateway): Shared) -> Response {
     let word = |outcome: crate::model::Result<()>| match outcome {
         Ok(()) => "ok",
         Err(error) => {
@@ -39,6 +45,6 @@ pub async fn ready(State(gateway): Shared) -> Response {
     answer::json(status, &json!({"status": word, "store": store, "sink": sink, "connectors": connectors}))
 }
 
-pub async fn version() -> Response {
+async fn version() -> Response {
     answer::json(StatusCode::OK, &json!({"name": "portcullis", "version": env!("CARGO_PKG_VERSION")}))
 }

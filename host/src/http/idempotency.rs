@@ -15,7 +15,7 @@ use crate::model::{Clock, Error, Kind, OrgId, Random, Result, Timestamp};
 use crate::store::{Expect, Op, Store};
 
 const HEADER: &str = "idempotency-key";
-const LONGEST: usize = 255;
+pub const LONGEST: usize = 255;
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 const SWEEP: Duration = Duration::from_secs(3600);
 const SWEEP_PAGE: usize = 500;

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::body;
 use super::fields::Fields;
+use super::openapi::ingestion as described;
 use super::params::{Params, wrong};
+use super::routes::Routes;
 use super::{Answer, Shared, answer};
 use crate::ingest::{MAX_ASSETS, Submission};
 use crate::model::{
@@ -15,8 +17,17 @@ use crate::model::{
     SourcePath, Stored, Timestamp,
 };
 
-const MAX_BODY: usize = 16 << 20;
+pub const MAX_BODY: usize = 16 << 20;
 const MAX_ERRORS: usize = 100;
+
+pub fn routes() -> Routes {
+    Routes::new("ingestion")
+        .post("/ingestion/assets", submit, described::submit())
+        .get("/ingestion/assets/{id}", asset_by_id, described::asset())
+        .get("/ingestion/jobs", jobs, described::jobs())
+        .get("/ingestion/jobs/{id}", job, described::job())
+        .get("/ingestion/jobs/{id}/assets", items, described::items())
+}
 
 #[derive(Serialize)]
 struct ShownJob<'a> {
@@ -122,7 +133,7 @@ impl<'a> From<&'a Asset> for ShownAsset<'a> {
 }
 
 /// `{dataset_id, connection_name | connection_id, assets: [{source_path, metadata}]}` → 202 and the job.
-pub async fn submit(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+async fn submit(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
     let headers = request.headers().clone();
     let body::Json { fields, bytes } = body::read(request, MAX_BODY).await?;
     let (dataset, connection, assets) = submission(fields)?;
@@ -211,7 +222,7 @@ fn asset(given: Value, at: String) -> Result<(SourcePath, Metadata)> {
 }
 
 /// `?status=&limit=&cursor=`, newest first.
-pub async fn jobs(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+async fn jobs(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     let mut params = Params::of(&uri)?;
     let state: Option<JobState> = state(&mut params)?;
     let paging = gateway.paging(&caller, &mut params, &format!("jobs\0{state:?}"))?;
@@ -220,13 +231,13 @@ pub async fn jobs(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     Ok(paging.page(jobs.iter().map(ShownJob::from).collect(), next))
 }
 
-pub async fn job(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn job(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     let job = gateway.app.ingest.job(&caller.org, job_id(&id)?).await?;
     Ok(answer::json(StatusCode::OK, &ShownJob::from(&job)))
 }
 
 /// `?status=&limit=&cursor=`, in the order they were sent in.
-pub async fn items(State(gateway): Shared, caller: Caller, Path(id): Path<String>, uri: Uri) -> Answer {
+async fn items(State(gateway): Shared, caller: Caller, Path(id): Path<String>, uri: Uri) -> Answer {
     let id = job_id(&id)?;
     let mut params = Params::of(&uri)?;
     let state: Option<AssetState> = state(&mut params)?;
@@ -237,7 +248,7 @@ pub async fn items(State(gateway): Shared, caller: Caller, Path(id): Path<String
     Ok(paging.answer(found, |item| item.index.to_string(), |item| serde_json::to_value(ShownItem::from(item)).unwrap_or_default()))
 }
 
-pub async fn asset_by_id(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn asset_by_id(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     let id = id.parse().map_err(|_| Error::not_found("asset_not_found", "there is no such asset"))?;
     let asset = gateway.app.ingest.asset(&caller.org, id).await?;
     Ok(answer::json(StatusCode::OK, &ShownAsset::from(&asset)))

@@ -13,12 +13,14 @@ mod idempotency;
 mod ingestion;
 mod listen;
 mod objects;
+mod openapi;
 mod paging;
 mod params;
 mod patience;
 mod plan;
 mod plugins;
 mod problem;
+mod routes;
 mod throttle;
 mod tokens;
 
@@ -27,7 +29,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use axum::Router;
-use axum::routing::{get, post};
 
 use crate::app::{App, logging};
 use crate::config::Config;
@@ -35,7 +36,9 @@ use crate::model::{Error, Result, Role};
 use crate::tokens::Minted;
 
 use idempotency::Idempotency;
+use openapi::Document;
 use problem::Problem;
+use routes::Routes;
 use throttle::Throttle;
 
 /// What handlers share.
@@ -45,6 +48,7 @@ pub(crate) struct Gateway {
     key: [u8; 32],
     idempotency: Arc<Idempotency>,
     failures: Throttle,
+    document: Document,
     /// `/readyz` says so, so that nobody sends more.
     draining: AtomicBool,
     requests: AtomicU64,
@@ -87,6 +91,7 @@ impl Gateway {
             key: app.vault.derive("cursors"),
             idempotency: Arc::new(Idempotency { store, key: app.vault.derive("idempotency"), clock, random }),
             failures: Throttle::default(),
+            document: Document::new(routes().into_parts().1),
             draining: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             run: u32::from_le_bytes(run),
@@ -95,30 +100,21 @@ impl Gateway {
     }
 }
 
+fn routes() -> Routes {
+    let api = connections::routes()
+        .merge(connectors::routes())
+        .merge(plugins::routes())
+        .merge(plan::routes())
+        .merge(ingestion::routes())
+        .merge(objects::routes())
+        .merge(tokens::routes())
+        .merge(Routes::new("gateway").get("/openapi.json", openapi::document, openapi::describe()));
+    health::routes().nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
+}
+
 fn router(gateway: Arc<Gateway>) -> Router {
-    let api = Router::new()
-        .merge(connections::routes())
-        .route("/connectors", get(connectors::list))
-        .route("/plugins", get(plugins::list).post(plugins::upload))
-        .route("/plugins/{id}", get(plugins::inspect).delete(plugins::remove))
-        .route("/plugins/{id}/grant", post(plugins::grant))
-        .route("/plugins/{id}/activate", post(plugins::activate))
-        .route("/plugins/{id}/versions/{digest}", axum::routing::delete(plugins::remove_version))
-        .route("/plan", post(plan::plan))
-        .route("/ingestion/assets", post(ingestion::submit))
-        .route("/ingestion/assets/{id}", get(ingestion::asset_by_id))
-        .route("/ingestion/jobs", get(ingestion::jobs))
-        .route("/ingestion/jobs/{id}", get(ingestion::job))
-        .route("/ingestion/jobs/{id}/assets", get(ingestion::items))
-        .route("/objects", get(objects::read))
-        .route("/tokens", get(tokens::list).post(tokens::mint))
-        .route("/tokens/{id}", axum::routing::delete(tokens::revoke));
-    Router::new()
-        .nest("/api/v1", api)
-        .nest("/api/v0", connections::routes())
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/version", get(health::version))
+    let (routes, _) = routes().into_parts();
+    routes
         .fallback(|| async { Problem::from(Error::not_found("no_such_route", "there is nothing at this path")) })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(gateway)

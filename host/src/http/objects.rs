@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
+use super::openapi::objects as described;
 use super::params::{Params, wrong};
+use super::routes::Routes;
 use super::{Answer, Shared};
 use crate::broker::{Object, Read};
 use crate::model::{ByteRange, Caller, Error};
@@ -14,8 +16,12 @@ const MAX_SOURCE: usize = 4096;
 /// Whatever a customer stores, a browser treats it as data: no script in it runs, and nothing else is loaded for it.
 const INERT: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 
+pub fn routes() -> Routes {
+    Routes::new("objects").get_and_head("/objects", read, described::read(), described::head())
+}
+
 /// `?connection=&source_path=`, with `Range`, `If-Match` and `If-None-Match`.
-pub async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, headers: HeaderMap) -> Answer {
     let mut params = Params::of(&uri)?;
     let (connection, source) = (params.require("connection")?, params.require("source_path")?);
     params.finish()?;

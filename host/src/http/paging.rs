@@ -13,10 +13,10 @@ use super::answer::json;
 use super::params::{Params, wrong};
 use crate::model::{Caller, Result};
 
-const MOST: usize = 500;
-const USUAL: usize = 100;
+pub const MOST: usize = 500;
+pub const USUAL: usize = 100;
 const MAC: usize = 32;
-const LONGEST: usize = 2048;
+pub const LONGEST: usize = 2048;
 
 /// A request for one page of the list named by `list`: a route and the filters that shape it.
 pub struct Paging {

@@ -5,14 +5,20 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::body::{self, MAX_BODY};
+use super::openapi::plan as described;
+use super::routes::Routes;
 use super::{Answer, Shared, answer};
 use crate::connections::Planned;
 use crate::model::{Caller, FieldError, SourcePath};
 
-const MAX_SOURCES: usize = 1000;
+pub const MAX_SOURCES: usize = 1000;
+
+pub fn routes() -> Routes {
+    Routes::new("plan").post("/plan", plan, described::plan())
+}
 
 /// `{connection, source_paths}` → `{items: [{source_path, request | error}]}`.
-pub async fn plan(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+async fn plan(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
     let mut fields = body::read(request, MAX_BODY).await?.fields;
     let connection = fields.required_text("connection");
     fields.require("source_paths");

@@ -9,11 +9,24 @@ use serde_json::{Value, json};
 
 use super::body::{self, MAX_BODY};
 use super::fields::Fields;
+use super::openapi::plugins as described;
 use super::params::Params;
+use super::routes::Routes;
 use super::{Answer, Shared, answer, require};
 use crate::model::{Caller, Capability, Description, Digest, Error, FieldError, Role, Timestamp, TokenId};
 use crate::plugins::{Connector, Difference, Entry, Powers, Uploaded, Version};
 use crate::runtime::MAX_COMPONENT;
+
+pub fn routes() -> Routes {
+    Routes::new("plugins")
+        .get("/plugins", list, described::list())
+        .post("/plugins", upload, described::upload())
+        .get("/plugins/{id}", inspect, described::inspect())
+        .delete("/plugins/{id}", remove, described::remove())
+        .post("/plugins/{id}/grant", grant, described::grant())
+        .post("/plugins/{id}/activate", activate, described::activate())
+        .delete("/plugins/{id}/versions/{digest}", remove_version, described::remove_version())
+}
 
 /// One version of an installed plugin. Who did what is for operators.
 #[derive(Serialize)]
@@ -103,7 +116,7 @@ fn entry(entry: &Entry, caller: &Caller) -> Value {
     value
 }
 
-pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     let mut params = Params::of(&uri)?;
     let paging = gateway.paging(&caller, &mut params, "plugins")?;
     params.finish()?;
@@ -112,12 +125,12 @@ pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     Ok(paging.answer(found, |entry| entry.id.clone(), |found| entry(found, &caller)))
 }
 
-pub async fn inspect(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn inspect(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     Ok(answer::json(StatusCode::OK, &entry(&gateway.app.plugins.entry(&id)?, &caller)))
 }
 
 /// The body is the component. 201 with what it asks for; 200 when these bytes were there already.
-pub async fn upload(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+async fn upload(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
     let _place = match require(&caller, Role::Operator).and_then(|()| gateway.app.plugins.upload_place()) {
         Ok(place) => place,
         Err(error) => {
@@ -140,7 +153,7 @@ pub async fn upload(State(gateway): Shared, caller: Caller, request: Request) ->
 }
 
 /// `{digest, capabilities, egress}`: exactly what that version asks for. It becomes the active one.
-pub async fn grant(State(gateway): Shared, caller: Caller, Path(id): Path<String>, request: Request) -> Answer {
+async fn grant(State(gateway): Shared, caller: Caller, Path(id): Path<String>, request: Request) -> Answer {
     require(&caller, Role::Operator)?;
     let mut fields = body::read(request, MAX_BODY).await?.fields;
     let digest = digest(&mut fields);
@@ -163,7 +176,7 @@ pub async fn grant(State(gateway): Shared, caller: Caller, Path(id): Path<String
 }
 
 /// `{digest}`: a version that was granted before, or one that asks for no more than the active one has.
-pub async fn activate(State(gateway): Shared, caller: Caller, Path(id): Path<String>, request: Request) -> Answer {
+async fn activate(State(gateway): Shared, caller: Caller, Path(id): Path<String>, request: Request) -> Answer {
     require(&caller, Role::Operator)?;
     let mut fields = body::read(request, MAX_BODY).await?.fields;
     let digest = digest(&mut fields);
@@ -174,7 +187,7 @@ pub async fn activate(State(gateway): Shared, caller: Caller, Path(id): Path<Str
 }
 
 /// All versions. Answers with what was there.
-pub async fn remove(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn remove(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     require(&caller, Role::Operator)?;
     let before = gateway.app.plugins.entry(&id)?;
     gateway.app.connections.remove_plugin(&caller, &id, None).await?;
@@ -182,7 +195,7 @@ pub async fn remove(State(gateway): Shared, caller: Caller, Path(id): Path<Strin
 }
 
 /// One version. Answers with what is left.
-pub async fn remove_version(State(gateway): Shared, caller: Caller, Path((id, digest)): Path<(String, String)>) -> Answer {
+async fn remove_version(State(gateway): Shared, caller: Caller, Path((id, digest)): Path<(String, String)>) -> Answer {
     require(&caller, Role::Operator)?;
     let digest = Digest::try_from(digest)?;
     let before = gateway.app.plugins.entry(&id)?;

@@ -5,9 +5,15 @@ use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 
 use super::body::{self, MAX_BODY};
+use super::openapi::tokens as described;
 use super::params::Params;
+use super::routes::Routes;
 use super::{Answer, Shared, answer, require};
 use crate::model::{Caller, Error, OrgId, Role, Timestamp, TokenId, TokenRecord};
+
+pub fn routes() -> Routes {
+    Routes::new("tokens").get("/tokens", list, described::list()).post("/tokens", mint, described::mint()).delete("/tokens/{id}", revoke, described::revoke())
+}
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -35,7 +41,7 @@ fn shown<'a>(record: &'a TokenRecord, token: Option<&'a str>) -> Shown<'a> {
 }
 
 /// `{name, role, organization?, expires_at?}`. Nobody makes a token that may do more than their own; another organization's is an operator's to make.
-pub async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
     require(&caller, Role::Admin)?;
     let headers = request.headers().clone();
     let body::Json { mut fields, bytes } = body::read(request, MAX_BODY).await?;
@@ -81,7 +87,7 @@ pub async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> A
     Ok(answer::json(StatusCode::CREATED, &shown(&minted.record, Some(&minted.text))))
 }
 
-pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
+async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     require(&caller, Role::Admin)?;
     let mut params = Params::of(&uri)?;
     let paging = gateway.paging(&caller, &mut params, "tokens")?;
@@ -92,7 +98,7 @@ pub async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
 }
 
 /// Answers with what was revoked.
-pub async fn revoke(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn revoke(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     require(&caller, Role::Admin)?;
     let id = id.parse().map_err(|_| Error::not_found("token_not_found", "there is no such token"))?;
     let record = gateway.app.tokens.revoke(&caller.org, id).await?;

@@ -1,0 +1,92 @@
+//! A route and its description, given together: what the router answers is what the OpenAPI document lists.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, on};
+use serde_json::{Map, Value};
+
+use super::Gateway;
+use super::openapi::Operation;
+
+/// The only way to a route, so that there is none without a description.
+pub struct Routes {
+    router: Router<Arc<Gateway>>,
+    /// The `paths` of the document.
+    paths: Map<String, Value>,
+    tag: &'static str,
+}
+
+impl Routes {
+    /// `tag`: what the document groups them by.
+    pub fn new(tag: &'static str) -> Self {
+        Self { router: Router::new(), paths: Map::new(), tag }
+    }
+
+    pub fn get<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
+        self.route(MethodFilter::GET, path, handler, [("get", operation)])
+    }
+    /// `HEAD` is answered for every `GET`; this is for where it is worth asking.
+    pub fn get_and_head<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, get: Operation, head: Operation) -> Self {
+        self.route(MethodFilter::GET, path, handler, [("get", get), ("head", head)])
+    }
+    pub fn post<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
+        self.route(MethodFilter::POST, path, handler, [("post", operation)])
+    }
+    pub fn patch<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
+        self.route(MethodFilter::PATCH, path, handler, [("patch", operation)])
+    }
+    pub fn delete<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
+        self.route(MethodFilter::DELETE, path, handler, [("delete", operation)])
+    }
+
+    fn route<T: 'static, const N: usize>(
+        mut self,
+        filter: MethodFilter,
+        path: &str,
+        handler: impl Handler<T, Arc<Gateway>>,
+        described: [(&str, Operation); N],
+    ) -> Self {
+        self.router = self.router.route(path, on(filter, handler));
+        for (method, operation) in described {
+            put(&mut self.paths, path.to_owned(), method.to_owned(), operation.described(self.tag));
+        }
+        self
+    }
+
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.take(other.paths, "", "");
+        self
+    }
+
+    /// Below `prefix`. `mark` is added to the ids of the operations: routes that are nested twice are operations of their own.
+    pub fn nest(mut self, prefix: &str, mark: &str, other: Self) -> Self {
+        self.router = self.router.nest(prefix, other.router);
+        self.take(other.paths, prefix, mark);
+        self
+    }
+
+    fn take(&mut self, paths: Map<String, Value>, prefix: &str, mark: &str) {
+        for (path, methods) in paths {
+            let Value::Object(methods) = methods else { continue };
+            for (method, mut operation) in methods {
+                if let Some(Value::String(id)) = operation.get_mut("operationId") {
+                    id.push_str(mark);
+                }
+                put(&mut self.paths, format!("{prefix}{path}"), method, operation);
+            }
+        }
+    }
+
+    pub fn into_parts(self) -> (Router<Arc<Gateway>>, Map<String, Value>) {
+        (self.router, self.paths)
+    }
+}
+
+fn put(paths: &mut Map<String, Value>, path: String, method: String, operation: Value) {
+    if let Value::Object(methods) = paths.entry(path).or_insert_with(|| Value::Object(Map::new())) {
+        methods.insert(method, operation);
+    }
+}
