@@ -64,8 +64,8 @@ pub enum ExternalIdVerdict {
 }
 
 /// Environment variables that would send the gateway's own AWS identity elsewhere. The broker's clients do not read them, but
-/// AWS's web identity provider does: `config` refuses to start with one of them set (T16).
-pub const REFUSED_ENVIRONMENT: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_CA_BUNDLE"];
+/// AWS's web identity provider does: `config` refuses to start with one of them set (T16). Nobody here reads `AWS_CA_BUNDLE`.
+pub const REFUSED_ENVIRONMENT: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"];
 
 pub struct Broker {
     s3: s3::S3,

@@ -46,7 +46,7 @@ fn v08_an_account_is_one_label() {
 fn c14_source_paths_stay_in_the_container() {
     let cloud = settings(json!({}));
     for (source, expected) in [
-        ("a b.jpg", Err("invalid_url")),
+        ("a b.jpg", Err("broken_url")),
         ("a%20b.jpg", Ok("https://acmemedia.blob.core.windows.net/media/a%20b.jpg")),
         ("https://ACMEMEDIA.blob.core.windows.net/media/a", Ok("https://acmemedia.blob.core.windows.net/media/a")),
         ("/media/a", Ok("https://acmemedia.blob.core.windows.net/media/a")),
