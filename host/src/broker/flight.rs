@@ -240,6 +240,14 @@ impl<V: Perishable> Slots<V> {
         slot
     }
 
+    /// Forgets failures, not values: somebody is looking into it, and the next caller asks again.
+    pub fn forgive(&self, connection: ConnectionId) {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        for keyed in inner.owners.iter().filter(|(owner, _)| owner.connection == connection).flat_map(|(_, slots)| slots) {
+            keyed.slot.state.write().unwrap_or_else(PoisonError::into_inner).failure = None;
+        }
+    }
+
     pub fn forget(&self, connection: ConnectionId) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.owners.retain(|owner, _| owner.connection != connection);

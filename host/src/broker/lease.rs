@@ -121,6 +121,10 @@ impl Leases {
         self.slots.of_connection(&grant.connection, credential).drop_value(session);
     }
 
+    pub fn forgive(&self, connection: ConnectionId) {
+        self.slots.forgive(connection);
+    }
+
     pub fn forget(&self, connection: ConnectionId) {
         self.slots.forget(connection);
     }

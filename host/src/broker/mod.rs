@@ -153,6 +153,12 @@ impl Broker {
         }
     }
 
+    /// Forgets what failed for a connection; what was obtained still serves.
+    pub fn forgive(&self, connection: crate::model::ConnectionId) {
+        self.leases.forgive(connection);
+        self.tokens.forgive(connection);
+    }
+
     /// Forgets leases of a connection that was changed or deleted.
     pub fn forget(&self, connection: crate::model::ConnectionId) {
         self.leases.forget(connection);

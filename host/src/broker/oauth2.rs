@@ -69,6 +69,10 @@ impl Tokens {
         self.slots.of_connection(connection, credential).drop_value(token);
     }
 
+    pub fn forgive(&self, connection: ConnectionId) {
+        self.slots.forgive(connection);
+    }
+
     pub fn forget(&self, connection: ConnectionId) {
         self.slots.forget(connection);
     }

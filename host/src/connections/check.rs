@@ -68,6 +68,7 @@ impl Connections {
     /// What the plugin found; a plugin that could not finish is itself a finding. Never empty.
     pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Vec<Finding> {
         // What is tested is what the remote says now, not what a session or a refusal of before remembers; those still serve others.
+        self.broker.forgive(grant.connection.id);
         let anew = Arc::new(grant.anew((self.clock)()));
         let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(&anew, location)).await {
             Ok(Ok(findings)) => findings,
