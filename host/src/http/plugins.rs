@@ -110,9 +110,12 @@ fn entry(entry: &Entry, caller: &Caller) -> Value {
         (None, true) => "broken",
         (None, false) => "pending",
     };
-    value["origin"] = json!(if entry.built_in { "built_in" } else { "installed" });
-    value["state"] = json!(state);
-    value["versions"] = entry.versions.iter().map(|version| serde_json::to_value(shown(version, caller)).unwrap_or_default()).collect();
+    if let Some(fields) = value.as_object_mut() {
+        let versions = entry.versions.iter().map(|version| serde_json::to_value(shown(version, caller)).unwrap_or_default()).collect();
+        fields.insert("origin".to_owned(), json!(if entry.built_in { "built_in" } else { "installed" }));
+        fields.insert("state".to_owned(), json!(state));
+        fields.insert("versions".to_owned(), versions);
+    }
     value
 }
 
