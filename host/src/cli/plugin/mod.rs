@@ -1,14 +1,12 @@
 //! `portcullis plugin …`: one file a verb.
 
+mod activate;
 mod build;
 mod inspect;
+mod install;
 mod language;
 mod list;
 mod new;
-mod activate;
-mod inspect;
-mod install;
-mod list;
 mod remove;
 
 use clap::Subcommand;
