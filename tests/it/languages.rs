@@ -23,8 +23,7 @@ async fn load(id: &str, granted: &[Capability]) -> Arc<Plugin> {
     // 12 MB of JavaScript engine take half a minute of CPU to compile in a debug build: once for all tests.
     let runtime =
         Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: Some(target().join("plugins/compiled")), cache_key: [0; 32] }, None).unwrap();
-    let plugin = runtime.load(&component(id), &granted.iter().copied().collect()).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
-    plugin
+    runtime.load(&component(id), &granted.iter().copied().collect()).await.unwrap_or_else(|error| panic!("{id}: {error:?}"))
 }
 
 fn targets(plan: &Plan) -> Vec<String> {
