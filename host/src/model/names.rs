@@ -2,23 +2,26 @@
 //! empty pointer; a caller adds where (`Error::below`).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
 
+/// `text_type!(Name, check)`, or `text_type!(Name, check, Arc<str>)` for what many values of one batch share.
 macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $check:path) => { text_type!($(#[$doc])* $name, $check, String); };
+    ($(#[$doc:meta])* $name:ident, $check:path, $kept:ty) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name($kept);
 
         impl $name {
             pub fn new(text: impl Into<String>) -> Result<Self> {
                 let text = text.into();
                 match $check(&text) {
-                    Ok(()) => Ok(Self(text)),
+                    Ok(()) => Ok(Self(text.into())),
                     Err(message) => Err(Error::field("", message)),
                 }
             }
@@ -35,7 +38,7 @@ macro_rules! text_type {
         }
         impl From<$name> for String {
             fn from(value: $name) -> Self {
-                value.0
+                value.as_str().to_owned()
             }
         }
         impl fmt::Display for $name {
@@ -54,7 +57,8 @@ text_type!(
 text_type!(
     /// An S3 general purpose bucket, by AWS's naming rules.
     BucketName,
-    bucket_name
+    bucket_name,
+    Arc<str>
 );
 text_type!(
     /// The exact bytes of an S3 key. Keys with `.` or `..` segments are refused: some hop would rewrite them.
@@ -64,7 +68,8 @@ text_type!(
 text_type!(
     /// A region that AWS has.
     Region,
-    region
+    region,
+    Arc<str>
 );
 text_type!(AccountId, account_id);
 text_type!(
@@ -105,7 +110,7 @@ fn bucket_name(text: &str) -> Result<(), String> {
     let reserved_suffix = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].into_iter().find(|suffix| text.ends_with(suffix));
     if !(3..=63).contains(&text.len()) || !text.bytes().all(inner) || !edge(text.bytes().next()) || !edge(text.bytes().next_back()) {
         Err("a bucket name is 3 to 63 lower-case letters, digits, '.' and '-', beginning and ending with a letter or digit".to_owned())
-    } else if text.contains("..") {
+    } else if text.as_bytes().windows(2).any(|pair| pair == b"..") {
         Err("a bucket name has no two dots in a row".to_owned())
     } else if text.parse::<std::net::Ipv4Addr>().is_ok() {
         Err("a bucket name does not look like an IP address".to_owned())
@@ -119,9 +124,9 @@ fn bucket_name(text: &str) -> Result<(), String> {
 fn object_key(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 1024 {
         Err("a key is 1 to 1024 bytes of UTF-8".to_owned())
-    } else if text.contains('\0') {
+    } else if text.bytes().any(|byte| byte == 0) {
         Err("a key has no NUL".to_owned())
-    } else if text.split('/').any(|segment| segment == "." || segment == "..") {
+    } else if text.as_bytes().split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
         Err("a key with a '.' or '..' segment is not supported: proxies and clients rewrite it to another key".to_owned())
     } else {
         Ok(())
@@ -253,7 +258,7 @@ fn region(text: &str) -> Result<(), String> {
 impl Region {
     #[must_use]
     pub fn partition(&self) -> &'static str {
-        REGIONS.iter().find(|(name, _)| *name == self.0).map_or("aws", |(_, partition)| partition)
+        REGIONS.iter().find(|(name, _)| *name == self.as_str()).map_or("aws", |(_, partition)| partition)
     }
     /// The domain that the partition's endpoints are under.
     #[must_use]

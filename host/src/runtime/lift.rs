@@ -38,12 +38,13 @@ pub fn plan(plan: types::Plan, sources: usize) -> Result<Plan> {
         return Err(contract(format!("more than {CREDENTIALS} credentials in one plan")));
     }
     let credentials = plan.credentials.into_iter().map(credential).collect::<Result<Vec<_>>>()?;
+    let mut known = Known::default();
     let mut locations = Vec::with_capacity(sources);
     for answer in plan.locations {
         locations.push(match answer {
             Ok(types::Location { target: what, credential }) => {
                 let credential = index(credential, credentials.len()).ok_or_else(|| contract("a location names a credential that is not in the plan"))?;
-                target(what).map(|target| Location { target, credential })
+                known.target(what).map(|target| Location { target, credential })
             }
             Err(error) => Err(answers::error(error)?),
         });
@@ -55,11 +56,50 @@ fn index(index: u32, length: usize) -> Option<usize> {
     usize::try_from(index).ok().filter(|index| *index < length)
 }
 
-fn target(target: types::Target) -> Result<Target> {
-    match target {
-        types::Target::S3(object) => s3_object(object).map(Target::S3),
-        types::Target::Http(object) => http_object(object).map(Target::Http),
+/// The last bucket and region of a batch that were valid: most batches are about one of each, which is judged once.
+#[derive(Default)]
+struct Known {
+    bucket: Option<BucketName>,
+    region: Option<Region>,
+}
+
+impl Known {
+    fn target(&mut self, target: types::Target) -> Result<Target> {
+        match target {
+            types::Target::S3(object) => self.s3_object(object).map(Target::S3),
+            types::Target::Http(object) => http_object(object).map(Target::Http),
+        }
     }
+
+    fn s3_object(&mut self, object: types::S3Object) -> Result<S3Object> {
+        if object.version_id.as_deref().is_some_and(|version| !version_id(version)) {
+            return Err(Error::invalid("invalid_location", "a version id is letters, digits, '.', '_' and '-'"));
+        }
+        Ok(S3Object {
+            bucket: self.bucket(object.bucket)?,
+            key: ObjectKey::new(object.key).map_err(location("unsupported_key"))?,
+            region: object.region.map(|name| self.region(name)).transpose()?,
+            version_id: object.version_id,
+        })
+    }
+
+    fn bucket(&mut self, name: String) -> Result<BucketName> {
+        match &self.bucket {
+            Some(known) if known.as_str() == name => Ok(known.clone()),
+            _ => Ok(self.bucket.insert(BucketName::new(name).map_err(location("invalid_location"))?).clone()),
+        }
+    }
+
+    fn region(&mut self, name: String) -> Result<Region> {
+        match &self.region {
+            Some(known) if known.as_str() == name => Ok(known.clone()),
+            _ => Ok(self.region.insert(Region::new(name).map_err(location("invalid_location"))?).clone()),
+        }
+    }
+}
+
+fn version_id(text: &str) -> bool {
+    (1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// What a newtype refused, as the error of one location.
@@ -70,21 +110,8 @@ fn location(code: &'static str) -> impl Fn(Error) -> Error {
     }
 }
 
-fn region(region: Option<String>) -> Result<Option<Region>> {
-    region.map(|name| Region::new(name).map_err(location("invalid_location"))).transpose()
-}
-
 pub fn s3_object(object: types::S3Object) -> Result<S3Object> {
-    let version_ok = |version: &str| (1..=1024).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if object.version_id.as_deref().is_some_and(|version| !version_ok(version)) {
-        return Err(Error::invalid("invalid_location", "a version id is letters, digits, '.', '_' and '-'"));
-    }
-    Ok(S3Object {
-        bucket: BucketName::new(object.bucket).map_err(location("invalid_location"))?,
-        key: ObjectKey::new(object.key).map_err(location("unsupported_key"))?,
-        region: region(object.region)?,
-        version_id: object.version_id,
-    })
+    Known::default().s3_object(object)
 }
 
 /// Bounded and in wire form; what the URL says is for `policy` to judge.
@@ -157,7 +184,7 @@ pub fn credential(credential: types::Credential) -> Result<Credential> {
             Credential::AwsAssumeRole(AssumeRole {
                 role_arn: RoleArn::new(role.role_arn).map_err(|error| contract(error.message()))?,
                 duration_seconds: role.duration_seconds,
-                region: region(role.region).map_err(|error| contract(error.message()))?,
+                region: role.region.map(Region::new).transpose().map_err(|error| contract(error.message()))?,
             })
         }
     })
