@@ -54,7 +54,8 @@ impl Terminal {
         loop {
             let screen = self.screen();
             if let Some(at) = screen[self.read..].find(text) {
-                let from = std::mem::replace(&mut self.read, self.read + at + text.len());
+                let from = self.read;
+                self.read = from + at + text.len();
                 return screen[from..self.read].to_owned();
             }
             assert!(start.elapsed() < PATIENCE, "no '{text}' comes after: {screen}");
@@ -109,7 +110,7 @@ async fn b08_c02_the_command_line_asks_for_the_settings_of_a_connector_that_was_
     install(&play.api, built("https_header")).await;
     let schema = play.api.all("/api/v1/connectors").await.into_iter().find(|connector| connector["id"] == "https_header").unwrap()["settings"].clone();
     assert_eq!(schema["required"], json!(["hostname", "header_name", "api_key"]));
-    let title = |name: &str| schema["properties"][name]["title"].as_str().unwrap().to_owned();
+    let title = move |name: &str| schema["properties"][name]["title"].as_str().unwrap().to_owned();
 
     let command = format!("connection create asked --type https_header --set port:={} --test-location {source}", play.origin.port());
     let mut terminal = Terminal::open(&play.gateway, &command);
