@@ -54,10 +54,9 @@ async fn stored(gateway: &Gateway) -> (BTreeSet<PathBuf>, Vec<Value>, Value) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path.clone());
-            }
-            // The store's own way to start faster; what it has is in the lists.
-            if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap.")) {
+                folders.push(path);
+            // A snapshot is the store's own way to start faster; what it has is in the lists.
+            } else if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap.")) {
                 files.insert(path);
             }
         }
