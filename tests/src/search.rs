@@ -79,7 +79,7 @@ fn forms(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
         bytes.extend_from_slice(secret);
         for (alphabet, text) in [("base64", STANDARD_NO_PAD.encode(&bytes)), ("base64url", URL_SAFE_NO_PAD.encode(&bytes))] {
             // Without the first and the last letters, which depend on the neighbours.
-            forms.push((format!("{alphabet} after {shift}"), text[[0, 2, 3][shift]..text.len() - 3].as_bytes().to_vec()));
+            forms.push((format!("{alphabet} after {shift}"), text.as_bytes()[[0, 2, 3][shift]..text.len() - 3].to_vec()));
         }
     }
     forms
