@@ -9,13 +9,24 @@ const ID: &str = "https_bearer";
 const TITLE: &str = "HTTPS with a bearer token";
 const EGRESS: &str = "https://{settings.hostname}:{settings.port}/{settings.path_prefix}";
 
-/// What `scripts/components` built: `target/components`, beside the profile's folder that this test runs from.
+/// The target folder: this test runs from `<target>/<profile>/deps`.
+#[must_use]
+pub fn target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf()
+}
+
+/// What `scripts/components` built: `target/components`.
 #[must_use]
 pub fn built(id: &str) -> Vec<u8> {
-    let test = std::env::current_exe().unwrap();
-    let target: PathBuf = test.ancestors().nth(3).unwrap().to_path_buf();
-    let path = target.join("components").join(format!("{id}.wasm"));
+    let path = target().join("components").join(format!("{id}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make components`", path.display()))
+}
+
+/// What `scripts/examples` built of `examples/`: `target/plugins`.
+#[must_use]
+pub fn example(id: &str) -> Vec<u8> {
+    let path = target().join("plugins").join(format!("{id}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make examples`", path.display()))
 }
 
 /// Each occurrence of a text as another of the same length.

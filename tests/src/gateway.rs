@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::aws::Keys;
+use crate::compiled;
+use crate::guest_memory;
 use crate::origin::Origin;
 use crate::process::Process;
 use crate::scene::{GATEWAY_ROLE, GATEWAY_USER, PLATFORM};
@@ -32,6 +34,7 @@ pub struct Gateway {
 #[derive(Default)]
 pub struct Given {
     environment: Vec<(String, String)>,
+    compiled: bool,
 }
 
 impl Given {
@@ -58,8 +61,18 @@ impl Given {
         self.variable("PORTCULLIS__EGRESS__EXTRA_CA", origin.ca().display().to_string())
     }
 
+    /// With what other gateways have compiled: for components of megabytes.
+    #[must_use]
+    pub fn compiled(mut self) -> Self {
+        self.compiled = true;
+        self
+    }
+
     pub async fn start(self) -> Gateway {
         let folder = tempfile::tempdir().unwrap();
+        if self.compiled {
+            compiled::lend(&folder.path().join("data"));
+        }
         let token = format!("bootstrap-{}", Uuid::new_v4().simple());
         let mut environment = vec![
             ("PORTCULLIS__SERVER__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -117,6 +130,23 @@ impl Gateway {
     pub async fn restart(&mut self) {
         self.process = launch(&self.folder, &self.environment);
         self.ready().await;
+    }
+
+    /// Of its process, which is another one after a restart.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The memories of plugins, as they are at this moment.
+    #[must_use]
+    pub fn guest_memory(&self) -> Vec<u8> {
+        guest_memory::read(self.process.id())
+    }
+
+    /// Keeps what it has compiled for the gateways that are given it.
+    pub fn keep_compiled(&self) {
+        compiled::keep(&self.folder.path().join("data"));
     }
 
     /// Resident memory, bytes.

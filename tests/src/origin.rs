@@ -167,7 +167,7 @@ impl Origin {
         self.state.tokens.lock().unwrap().clear();
     }
 
-    /// `path` begins with a tree: `/public/`, `/basic/`, `/bearer/`, `/key/`, `/oauth/`, `/gcs-media/`.
+    /// `path` begins with a tree: `/public/`, `/basic/`, `/bearer/`, `/api/`, `/key/`, `/oauth/`, `/gcs-media/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)

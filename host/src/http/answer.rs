@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use super::Gateway;
 use super::caller::Peer;
+use super::linger::{Unread, Watched};
 use super::problem::{Problem, render};
 use crate::model::{Error, Kind};
 
@@ -30,13 +31,14 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-pub async fn answer(gateway: Arc<Gateway>, router: Router, peer: Peer, mut request: Request<Incoming>) -> Result<Response, Infallible> {
+/// `unread`: of the connection that it came by.
+pub async fn answer(gateway: Arc<Gateway>, router: Router, peer: Peer, unread: Unread, mut request: Request<Incoming>) -> Result<Response, Infallible> {
     let started = Instant::now();
     let id = format!("{:08x}-{:x}", gateway.run, gateway.requests.fetch_add(1, Ordering::Relaxed));
     // The query is left out: it names customers' objects, and may hold what somebody took for a place for a token.
     let (method, uri) = (request.method().clone(), request.uri().clone());
     request.extensions_mut().insert(peer);
-    let called = AssertUnwindSafe(router.oneshot(request.map(Body::new))).catch_unwind();
+    let called = AssertUnwindSafe(router.oneshot(request.map(|body| Body::new(Watched::new(body, unread.clone()))))).catch_unwind();
     let mut response = match tokio::time::timeout(PATIENCE, called).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(never))) => match never {},
@@ -56,6 +58,9 @@ pub async fn answer(gateway: Arc<Gateway>, router: Router, peer: Peer, mut reque
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
+    }
+    if unread.is_set() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let (status, took, path) = (response.status().as_u16(), started.elapsed(), uri.path());
     match error.as_deref() {

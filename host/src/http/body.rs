@@ -19,8 +19,6 @@ use crate::model::Error;
 pub const MAX_BODY: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
-const LINGER: usize = 4 << 20;
-const LINGER_PATIENCE: Duration = Duration::from_secs(2);
 
 pub struct Json {
     pub fields: Fields,
@@ -29,25 +27,20 @@ pub struct Json {
 
 /// The body as an object. 415 for another type or an encoded body, 413 over `limit`, 408 when it takes too long, 400 for what is not JSON.
 pub async fn read(request: Request, limit: usize) -> Result<Json, Problem> {
-    match collected(request, "application/json", limit, LINGER).await? {
+    match collected(request, "application/json", limit).await? {
         Some(bytes) => Ok(Json { fields: Fields::new(parse(&bytes)?), bytes }),
         None => Err(Error::limit("body_too_large", format!("a body is at most {limit} bytes here")).into()),
     }
 }
 
-/// Before a refusal that needs no body: see `linger`.
-pub async fn discard(request: Request) {
-    linger(&mut request.into_body(), LINGER).await;
-}
-
 /// A component, as bytes: with the refusals of `read`, but `component_too_large`.
 pub async fn read_component(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || Error::limit("component_too_large", format!("a component is at most {limit} bytes")).into();
-    collected(request, "application/wasm", limit, 2 * limit).await?.ok_or_else(too_large)
+    collected(request, "application/wasm", limit).await?.ok_or_else(too_large)
 }
 
-/// `None`: it is larger than `limit`; then at most `most` bytes more are read.
-async fn collected(request: Request, media_type: &str, limit: usize, most: usize) -> Result<Option<Bytes>, Problem> {
+/// `None`: it is larger than `limit`. The rest of it is the connection's: see `linger`.
+async fn collected(request: Request, media_type: &str, limit: usize) -> Result<Option<Bytes>, Problem> {
     let headers = request.headers();
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::unsupported_media_type("encoded bodies are not read; send it without Content-Encoding"));
@@ -57,19 +50,14 @@ async fn collected(request: Request, media_type: &str, limit: usize, most: usize
     if !essence.eq_ignore_ascii_case(media_type) {
         return Err(Problem::unsupported_media_type(&format!("send the body as Content-Type: {media_type}")));
     }
-    let mut body = request.into_body();
-    let bytes = match tokio::time::timeout(PATIENCE, collect(&mut body, limit)).await {
-        Err(_) => return Err(Problem::request_timeout()),
-        Ok(outcome) => outcome.map_err(|_| Error::invalid("body_unreadable", "the body broke off"))?,
-    };
-    if bytes.is_none() {
-        linger(&mut body, most).await;
+    match tokio::time::timeout(PATIENCE, collect(request.into_body(), limit)).await {
+        Err(_) => Err(Problem::request_timeout()),
+        Ok(outcome) => Ok(outcome.map_err(|_| Error::invalid("body_unreadable", "the body broke off"))?),
     }
-    Ok(bytes)
 }
 
 /// `None`: it is larger than `limit`, as far as it says or as we have read.
-async fn collect(body: &mut Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
+async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
     if body.size_hint().lower() > limit as u64 {
         return Ok(None);
     }
@@ -82,21 +70,6 @@ async fn collect(body: &mut Body, limit: usize) -> Result<Option<Bytes>, axum::E
         bytes.extend_from_slice(&data);
     }
     Ok(Some(bytes.freeze()))
-}
-
-/// A connection that is closed on unread bytes is reset, and the client may never see why. So a little more is read and thrown away.
-async fn linger(body: &mut Body, most: usize) {
-    let mut left = most;
-    let rest = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    // Whether it ended or not, the answer is the same.
-    let _ = tokio::time::timeout(LINGER_PATIENCE, rest).await;
 }
 
 /// An empty body counts as an empty object: for requests whose every field may be left out.

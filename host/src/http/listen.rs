@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::answer;
 use super::caller::Peer;
+use super::linger::Unread;
 use super::patience::Patient;
 use super::{Gateway, router};
 use crate::model::{Error, Result};
@@ -128,15 +129,16 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, lanes: &Lanes, s
         // Small answers should not wait for more to send.
         let _ = stream.set_nodelay(true);
         let (gateway, router) = (gateway.clone(), router.clone());
-        let peer = Peer(peer.ip());
-        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer, request));
+        let (peer, unread) = (Peer(peer.ip()), Unread::default());
+        let watch = unread.clone();
+        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer, watch.clone(), request));
         // Registered anew with the reactor of the thread that serves it.
         let (Ok(stream), Some(lane)) = (stream.into_std(), lanes.next()) else { continue };
         let (http, stop) = (http.clone(), stop.clone());
         let serving = async move {
             let _place = place;
             let Ok(stream) = TcpStream::from_std(stream) else { return };
-            let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
+            let connection = http.serve_connection(TokioIo::new(Patient::new(stream, unread)), service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,

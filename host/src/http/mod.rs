@@ -11,6 +11,7 @@ mod fields;
 mod health;
 mod idempotency;
 mod ingestion;
+mod linger;
 mod listen;
 mod objects;
 mod openapi;

@@ -1,4 +1,5 @@
 //! A client that asks and does not read holds a connection to its remote open. After a minute without progress it is given up.
+//! One that was answered while it still sends is listened to for a while: see `linger`.
 
 use std::future::Future;
 use std::io;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::linger::{Linger, Unread};
+
 const STALL: Duration = Duration::from_secs(60);
 
 pub struct Patient<S> {
@@ -16,11 +19,15 @@ pub struct Patient<S> {
     /// Runs while a write waits.
     deadline: Pin<Box<Sleep>>,
     waiting: bool,
+    unread: Unread,
+    /// Once our half is closed.
+    linger: Option<Linger>,
 }
 
 impl<S: AsyncWrite + Unpin> Patient<S> {
-    pub fn new(stream: S) -> Self {
-        Self { stream, deadline: Box::pin(sleep(STALL)), waiting: false }
+    /// `unread`: of the requests that come from it.
+    pub fn new(stream: S, unread: Unread) -> Self {
+        Self { stream, deadline: Box::pin(sleep(STALL)), waiting: false, unread, linger: None }
     }
 
     fn within<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -43,7 +50,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.within(context, outcome)
@@ -59,9 +66,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
         self.within(context, outcome)
     }
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.within(context, outcome)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            let outcome = Pin::new(&mut this.stream).poll_shutdown(context);
+            ready!(this.within(context, outcome))?;
+        }
+        if !this.unread.is_set() {
+            return Poll::Ready(Ok(()));
+        }
+        this.linger.get_or_insert_with(Linger::new).poll(&mut this.stream, context).map(Ok)
     }
 }
 
@@ -74,12 +88,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_given_up_and_a_slow_one_is_not() {
         let (near, _far) = tokio::io::duplex(1);
-        let mut patient = Patient::new(near);
+        let mut patient = Patient::new(near, Unread::default());
         let error = patient.write_all(b"two").await.expect_err("nobody reads");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 
         let (near, mut far) = tokio::io::duplex(1);
-        let mut patient = Patient::new(near);
+        let mut patient = Patient::new(near, Unread::default());
         let slow = tokio::spawn(async move {
             let mut byte = [0; 1];
             for _ in 0..3 {

@@ -134,13 +134,8 @@ async fn inspect(State(gateway): Shared, caller: Caller, Path(id): Path<String>)
 
 /// The body is the component. 201 with what it asks for; 200 when these bytes were there already.
 async fn upload(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
-    let _place = match require(&caller, Role::Operator).and_then(|()| gateway.app.plugins.upload_place()) {
-        Ok(place) => place,
-        Err(error) => {
-            body::discard(request).await;
-            return Err(error.into());
-        }
-    };
+    require(&caller, Role::Operator)?;
+    let _place = gateway.app.plugins.upload_place()?;
     let wasm = body::read_component(request, MAX_COMPONENT).await?;
     let Uploaded { description, version, difference, new } = gateway.app.plugins.upload(&caller, wasm).await?;
     let offered = Offered {

@@ -82,6 +82,12 @@ impl AwsDouble {
         self.shared.world().keys_of(account, user).unwrap_or_else(|| panic!("no user {user} in {account}"))
     }
 
+    /// Secret and token of every session that was opened.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<(String, String)> {
+        self.shared.world().sessions()
+    }
+
     /// Replaces an object or adds one. Its ETag follows from its bytes.
     pub fn put(&self, bucket: &str, key: &str, bytes: impl Into<bytes::Bytes>) {
         self.shared.world().put(bucket, key, Content::Bytes(bytes.into()), None).unwrap_or_else(|problem| panic!("put: {problem}"));

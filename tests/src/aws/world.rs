@@ -187,6 +187,10 @@ impl World {
         Some(Keys { access_key_id: key.clone(), secret_access_key: user.secret.clone(), session_token: None })
     }
 
+    pub fn sessions(&self) -> Vec<(String, String)> {
+        self.sessions.values().map(|session| (session.secret.clone(), session.token.clone())).collect()
+    }
+
     pub fn holder(&self, access_key: &str) -> Option<Holder> {
         let user = self.users.get(access_key).cloned().map(Holder::User);
         user.or_else(|| self.sessions.get(access_key).cloned().map(Holder::Session))

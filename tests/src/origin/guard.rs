@@ -36,7 +36,8 @@ pub(super) fn judge(state: &State, request: &Parts) -> Result<(), (u16, &'static
             let expected = format!("Basic {}", STANDARD.encode(format!("{}:{}", settings.username, settings.password)));
             exactly(request, "authorization", &expected).ok_or((401, "Basic realm=\"origin\""))
         }
-        "bearer" => exactly(request, "authorization", &format!("Bearer {}", settings.token)).ok_or((401, "Bearer")),
+        // The second is where GitLab's API lies, which takes the same token.
+        "bearer" | "api" => exactly(request, "authorization", &format!("Bearer {}", settings.token)).ok_or((401, "Bearer")),
         "key" => exactly(request, &settings.key_header, &settings.api_key).filter(|()| !request.headers.contains_key("authorization")).ok_or((401, "Key")),
         "oauth" => issued(state, request).ok_or((401, "Bearer error=\"invalid_token\"")),
         BUCKET => signed(settings, request).ok_or((403, "Signature")),
