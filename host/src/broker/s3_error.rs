@@ -112,7 +112,7 @@ impl Refusal {
             (408 | 429, _) => answer::throttled(&self.headers).because("s3_throttled"),
             (503, _) => answer::unavailable(&self.headers, self.status).because("s3_unavailable"),
             (500..=599, _) => answer::unavailable(&self.headers, self.status).because("s3_internal_error"),
-            (200..=299, _) => Error::unavailable("s3_bad_answer", "the answer is not one of S3's: something else answered")
+            (200, _) => Error::unavailable("s3_bad_answer", "the answer is not one of S3's: something else answered")
                 .with_remedy("See whether a proxy or a login page is between the gateway and S3."),
             (status, _) => Error::rejected("s3_request_refused", told(&format!("S3 refused the request with status {status}"))).with_remedy(LATER),
         }

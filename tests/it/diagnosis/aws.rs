@@ -257,7 +257,6 @@ async fn outcome(play: &Play, number: usize, row: Row, secrets: &[String]) -> Ou
     let own = |text: &str| text.replace("{role}", &role).replace("{bucket}", &bucket).replace("{object}", KEY).replace("{org}", &org);
     let policy = row.role_policy.map_or_else(|| list_and_get(&bucket), |policy| policy(&bucket));
     let (owner, bucket_policy) = row.bucket_policy.map_or((CUSTOMER, None), |(owner, policy)| (owner, Some(policy(&bucket, &arn))));
-    // Deleted and made again, a policy's principal is what it names: the role has to be there first.
     play.aws.load(&Fixture::new().account(CUSTOMER, |account| account.role(&role, trust(Some("not-yet")), Some(policy))));
     play.aws.load(&Fixture::new().account(owner, |account| account.bucket(&bucket, MEDIA_REGION, bucket_policy, &[(KEY, b"jpeg")])));
     let api = if row.own_org { play.api.token(&org, "admin").await } else { play.api.clone() };
