@@ -5,7 +5,6 @@ mod bad_input;
 mod canary;
 mod cli;
 mod connections;
-mod diagnosis;
 mod doubles;
 mod egress;
 mod hostile;
