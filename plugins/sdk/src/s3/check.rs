@@ -14,12 +14,20 @@ pub fn check_bucket(findings: &mut Vec<Finding>, credential: &Credential, bucket
         Err(error) => return findings.push(stage::failed("bucket_region", &error)),
     }
     let listed = aws::list(credential, bucket, "", None, 1).map_err(|error| refused(error, "list_denied", ALLOW_LIST));
-    match &listed {
-        Ok(_) => findings.push(Finding::ok("list", format!("bucket {bucket} can be listed"))),
-        Err(error) => findings.push(stage::failed("list", error)),
-    }
-    // Who may not list may well read. Any other failure would come again.
-    if listed.as_ref().is_err_and(|error| error.kind != ErrorKind::Rejected) {
+    let goes_on = match &listed {
+        Ok(_) => {
+            findings.push(Finding::ok("list", format!("bucket {bucket} can be listed")));
+            true
+        }
+        Err(error) => {
+            let finding = stage::failed("list", error);
+            // Who may not list may well read. Any other failure would come again.
+            let denied = finding.check == "list" && error.kind == ErrorKind::Rejected;
+            findings.push(finding);
+            denied
+        }
+    };
+    if !goes_on {
         return;
     }
     if let Some(object) = test {
