@@ -1,14 +1,14 @@
 //! A whole gateway in this process, with components that are not embedded in its binary: what their recipes make of real requests.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis::app::App;
 use portcullis::broker::{Broker, BrokerConfig, Object, Read};
 use portcullis::config::Config;
 use portcullis::connections::NewConnection;
-use portcullis::fetch::{FetchConfig, Fetcher, Limits};
+use portcullis::fetch::{FetchConfig, Fetcher, Limits, Lookup};
 use portcullis::model::{Capability, ConnectionState, Finding, OrgId, Region, Result};
 use portcullis::policy::AddressPolicy;
 use portcullis::runtime::{Runtime, RuntimeConfig};
@@ -29,28 +29,36 @@ pub fn component(id: &str) -> Vec<u8> {
 
 /// `ca`: the authority of the remotes on this machine.
 pub async fn house(components: &[&str], ca: &Path) -> House {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let text =
-        format!("data_dir = {:?}\n[egress]\nallow_networks = [\"127.0.0.0/8\"]\nextra_ca = [{:?}]\n", data.display().to_string(), ca.display().to_string());
-    let file = folder.path().join("portcullis.toml");
-    std::fs::write(&file, text).unwrap();
-    let config = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
-    let (app, _) = App::start(&config).await.unwrap();
-    let addresses = AddressPolicy { allow_networks: config.settings.egress.allow_networks.clone(), allow_http: false };
-    let fetcher = Arc::new(Fetcher::new(FetchConfig { addresses, extra_ca: vec![ca.to_owned()], limits: Limits::default() }).unwrap());
-    let aws = BrokerConfig { role_arn: None, region: Region::new("us-east-1").unwrap(), endpoint_url: None, path_style: false };
-    let broker = Broker::new(aws, app.vault.clone(), fetcher, app.clock.clone(), app.random.clone()).unwrap();
-    let sandbox = RuntimeConfig { limits: portcullis::runtime::Limits::default(), cache_dir: None, cache_key: [0; 32] };
-    let runtime = Runtime::new(sandbox, Some(Arc::new(broker))).unwrap();
-    for id in components {
-        let plugin = runtime.load(&component(id), &BTreeSet::from([Capability::Http])).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
-        app.plugins.register(plugin).unwrap();
-    }
-    House { app, org: OrgId::new("default").unwrap(), _folder: folder }
+    House::build(components, &[ca.to_owned()], Limits::default(), None).await
 }
 
 impl House {
+    /// `lookup`: instead of the system's resolver, for the connectors of `components`; the embedded ones keep that, and the default limits.
+    pub async fn build(components: &[&str], authorities: &[PathBuf], limits: Limits, lookup: Option<Lookup>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data").display().to_string();
+        let trusted: Vec<String> = authorities.iter().map(|ca| ca.display().to_string()).collect();
+        let file = folder.path().join("portcullis.toml");
+        std::fs::write(&file, format!("data_dir = {data:?}\n[egress]\nallow_networks = [\"127.0.0.0/8\"]\nextra_ca = {trusted:?}\n")).unwrap();
+        let config = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
+        let (app, _) = App::start(&config).await.unwrap();
+        let addresses = AddressPolicy { allow_networks: config.settings.egress.allow_networks.clone(), allow_http: false };
+        let outbound = FetchConfig { addresses, extra_ca: authorities.to_vec(), limits };
+        let fetcher = match lookup {
+            Some(lookup) => Fetcher::with_lookup(outbound, lookup),
+            None => Fetcher::new(outbound),
+        };
+        let aws = BrokerConfig { role_arn: None, region: Region::new("us-east-1").unwrap(), endpoint_url: None, path_style: false };
+        let broker = Broker::new(aws, app.vault.clone(), Arc::new(fetcher.unwrap()), app.clock.clone(), app.random.clone()).unwrap();
+        let sandbox = RuntimeConfig { limits: portcullis::runtime::Limits::default(), cache_dir: None, cache_key: [0; 32] };
+        let runtime = Runtime::new(sandbox, Some(Arc::new(broker))).unwrap();
+        for id in components {
+            let plugin = runtime.load(&component(id), &BTreeSet::from([Capability::Http])).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+            app.plugins.register(plugin).unwrap();
+        }
+        Self { app, org: OrgId::new("default").unwrap(), _folder: folder }
+    }
+
     /// Made, and tested at once: its state, and what the test found.
     pub async fn connect(&self, name: &str, kind: &str, settings: Value, test_location: Option<&str>) -> (ConnectionState, Vec<Finding>) {
         let settings = settings.as_object().unwrap().clone();

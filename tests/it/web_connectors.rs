@@ -87,9 +87,9 @@ async fn a_wrong_secret_is_found_when_the_connection_is_made() {
     for (name, kind, settings, location, code) in [
         ("keyed", "https_header", changed(key(&origin), "api_key", "wrong"), origin.url("/key/a.txt"), "upstream_auth_failed"),
         ("elsewhere", "https_header", changed(key(&origin), "header_name", "x-other"), origin.url("/key/a.txt"), "upstream_auth_failed"),
-        ("open", "https_public", on(&origin, json!({})), origin.url("/key/a.txt"), "upstream_auth_failed"),
-        ("no_client", "https_oauth2", changed(oauth(&origin), "client_secret", "wrong"), "a.txt".to_owned(), "oauth2_refused"),
-        ("no_scope", "https_oauth2", changed(oauth(&origin), "scope", "files.write"), "a.txt".to_owned(), "oauth2_refused"),
+        ("open", "https_public", on(&origin, json!({})), origin.url("/key/a.txt"), "credentials_wanted"),
+        ("no_client", "https_oauth2", changed(oauth(&origin), "client_secret", "wrong"), "a.txt".to_owned(), "oauth2_client_not_accepted"),
+        ("no_scope", "https_oauth2", changed(oauth(&origin), "scope", "files.write"), "a.txt".to_owned(), "oauth2_scope_not_accepted"),
         ("no_endpoint", "https_oauth2", changed(oauth(&origin), "token_path", "nowhere"), "a.txt".to_owned(), "oauth2_refused"),
         ("signed", "gcs_hmac", changed(hmac(&origin), "secret", "wrongwrongwrongwrong"), "a.txt".to_owned(), "permission_denied"),
         ("stranger", "gcs_hmac", changed(hmac(&origin), "access_id", "GOOG1SOMEBODYELSE00000"), "a.txt".to_owned(), "permission_denied"),

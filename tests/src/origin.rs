@@ -94,6 +94,12 @@ pub enum Fault {
     Encoded,
     /// The connection closes without an answer.
     Hangup,
+    /// 401 that asks for this (`WWW-Authenticate`).
+    Challenge(&'static str),
+    /// 200 with a page, whatever was asked for: a portal to log in at.
+    Page,
+    /// More headers than anybody reads.
+    ManyHeaders,
 }
 
 /// What a request looked like.

@@ -4,10 +4,12 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::{Object, Read};
 use crate::fetch::{Body, Inbound};
-use crate::model::{ByteRange, Error, ObjectMeta, Result};
+use crate::model::{ByteRange, Error, ObjectMeta, Result, Timestamp};
 
 /// Headers of the client that a remote may see.
 pub(super) fn request_headers(read: &Read, headers: &mut HeaderMap) -> Result<()> {
@@ -62,7 +64,10 @@ fn meta(headers: &HeaderMap) -> ObjectMeta {
 
 /// U10: a 206 holds what was asked for, by its own `Content-Range` and `Content-Length`.
 fn check_range(asked: Option<ByteRange>, meta: &ObjectMeta) -> Result<()> {
-    let wrong = |why: &str| Error::unavailable("range_mismatch", format!("the remote answered with another part than was asked for: {why}"));
+    let wrong = |why: &str| {
+        Error::unavailable("range_mismatch", format!("the remote answered with another part than was asked for: {why}"))
+            .with_remedy("See whether a cache or proxy before the remote answers ranges wrongly.")
+    };
     let Some(asked) = asked else { return Err(wrong("none was asked for")) };
     let Some((first, last, total)) = meta.content_range.as_deref().and_then(content_range) else { return Err(wrong("it does not say which")) };
     let length = last - first + 1;
@@ -96,11 +101,14 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<u32> {
 }
 
 pub(super) fn throttled(headers: &HeaderMap) -> Error {
-    Error::unavailable("upstream_throttled", "the remote asks for fewer requests").with_retry_after(retry_after(headers).unwrap_or(1))
+    Error::unavailable("upstream_throttled", "the remote asks for fewer requests")
+        .with_remedy("Test again later; the remote's owner may raise its limit.")
+        .with_retry_after(retry_after(headers).unwrap_or(1))
 }
 
 pub(super) fn unavailable(headers: &HeaderMap, status: u16) -> Error {
-    let error = Error::unavailable("upstream_unavailable", format!("the remote cannot answer now (status {status})"));
+    let error = Error::unavailable("upstream_unavailable", format!("the remote cannot answer now (status {status})"))
+        .with_remedy("Test again later; if it stays, the remote's owner looks at its log.");
     match retry_after(headers) {
         Some(seconds) => error.with_retry_after(seconds),
         None => error,
@@ -113,7 +121,20 @@ pub(super) fn redirect() -> Error {
 }
 
 pub(super) fn changed() -> Error {
-    Error::rejected("object_changed", "the object is not the one that was asked for: it has changed")
+    Error::rejected("object_changed", "the object is not the one that was asked for: it has changed").with_remedy("Ask for the object as it is now.")
+}
+
+/// U15: names the offset, which is all that an operator needs to know. `date`: of the answer.
+pub(super) fn clock_skew(date: Option<&str>, now: Timestamp, whose: &str) -> Error {
+    let message = match date.and_then(|text| OffsetDateTime::parse(text, &Rfc2822).ok()) {
+        Some(date) => {
+            let offset = now.seconds() - date.unix_timestamp();
+            let (amount, way) = (offset.unsigned_abs(), if offset < 0 { "behind" } else { "ahead of" });
+            format!("the gateway's clock is {amount} seconds {way} {whose}")
+        }
+        None => format!("the gateway's clock is too far from {whose}"),
+    };
+    Error::unavailable("clock_skew", message).with_remedy("An operator sets the gateway's clock (NTP).")
 }
 
 pub(super) fn empty() -> Body {

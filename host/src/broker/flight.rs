@@ -161,7 +161,7 @@ impl<V: Perishable> Slot<V> {
 
 /// The same answer for everybody who waited. Causes stay with the first, which is the one that gets logged.
 fn repeat(error: &Error) -> Error {
-    let mut same = Error::new(error.kind(), error.code().to_owned(), error.message());
+    let mut same = Error::new(error.kind(), error.code().to_owned(), error.message()).because_of(error);
     if let Some(remedy) = error.remedy() {
         same = same.with_remedy(remedy);
     }

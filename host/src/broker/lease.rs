@@ -264,12 +264,15 @@ impl Leases {
     fn check_role(&self, role: &RoleArn) -> Result<()> {
         let gateway = self.gateway_role()?;
         if role == gateway {
-            return Err(Error::denied("own_role", "a connection cannot use the gateway's own role as a customer's role"));
+            return Err(Error::denied("own_role", "a connection cannot use the gateway's own role as a customer's role")
+                .with_remedy("Enter the ARN of the role that the customer made, in the customer's account."));
         }
         if role.partition() != gateway.partition() {
             let message =
                 format!("the role is in partition '{}', the gateway in '{}': AWS lets no role be assumed across them", role.partition(), gateway.partition());
-            return Err(Error::rejected("partition_mismatch", message));
+            return Err(Error::rejected("partition_mismatch", message)
+                .because("role_in_another_partition")
+                .with_remedy("Use a gateway in the role's partition; AWS China and AWS GovCloud need one of their own."));
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::lease::Leases;
 use super::place::Places;
 use super::s3::check_partition;
 use super::s3_error::{self, Refusal};
-use super::sdk::Sdk;
+use super::sdk::{Sdk, not_asked};
 use crate::model::{BucketName, Clock, Credential, Entry, Error, Page, Region, Result};
 use crate::policy::Grant;
 
@@ -103,13 +103,14 @@ impl Lists {
     /// The remote's refusal, judged by the same table as on the byte path; an error where it could not be asked at all.
     fn refusal<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(&self, error: SdkError<E, Response>) -> Result<(Refusal, Option<String>)> {
         let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
+        let message = error.as_service_error().and_then(|error| error.message()).map(str::to_owned);
         let Some(raw) = error.raw_response() else {
-            return Err(Error::unavailable("upstream_unavailable", "S3 could not be asked").with_source(error));
+            return Err(not_asked("S3", error));
         };
         let kept = ["x-amz-bucket-region", "retry-after", "date"];
         let headers: HeaderMap =
             kept.into_iter().filter_map(|name| Some((HeaderName::from_static(name), HeaderValue::from_str(raw.headers().get(name)?).ok()?))).collect();
-        Ok((s3_error::of_sdk(raw.status().as_u16(), code.as_deref(), headers, (self.clock)()), code))
+        Ok((s3_error::of_sdk(raw.status().as_u16(), code.as_deref(), message.as_deref(), headers, (self.clock)()), code))
     }
 }
 
@@ -146,7 +147,10 @@ fn location(constraint: Option<&str>) -> Result<Region> {
         Some("EU") => "eu-west-1",
         Some(name) => name,
     };
-    Region::new(name).map_err(|_| Error::unavailable("unknown_region", "S3 names a region that this gateway does not know"))
+    Region::new(name).map_err(|_| {
+        Error::unavailable("unknown_region", "S3 names a region that this gateway does not know")
+            .with_remedy("An operator installs a newer release of the gateway.")
+    })
 }
 
 fn invalid_cursor() -> Error {

@@ -1,6 +1,7 @@
 //! The only place where a secret meets a request: leases, signatures, S3 listing. Takes a `Permit` by value; returns answers, never secrets.
 
 mod answer;
+mod denial;
 mod flight;
 mod lease;
 mod list;

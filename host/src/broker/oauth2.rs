@@ -108,18 +108,39 @@ struct Refusal {
 fn judge(status: u16, body: &[u8], asked_at: Timestamp) -> Result<Token> {
     match status {
         200 => {}
-        429 => return Err(Error::unavailable("oauth2_throttled", "the token endpoint asks for fewer requests").with_retry_after(5)),
-        500..=599 => return Err(Error::unavailable("oauth2_unavailable", format!("the token endpoint cannot answer now (status {status})"))),
+        429 => {
+            return Err(Error::unavailable("oauth2_throttled", "the token endpoint asks for fewer requests")
+                .with_remedy("Test again later.")
+                .with_retry_after(5));
+        }
+        500..=599 => {
+            return Err(
+                Error::unavailable("oauth2_unavailable", format!("the token endpoint cannot answer now (status {status})")).with_remedy("Test again later.")
+            );
+        }
         _ => {
             // RFC 6749 section 5.2 lists the words; another text of the remote's is not passed on.
             let known = ["invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"];
             let word = serde_json::from_slice::<Refusal>(body).ok().and_then(|refusal| known.into_iter().find(|known| *known == refusal.error));
             let why = word.map_or_else(|| format!("status {status}"), str::to_owned);
-            return Err(Error::rejected("oauth2_refused", format!("the token endpoint refused the client credentials: {why}"))
-                .with_remedy("Look at the client's id and secret, its scope, and whether the client may use the client_credentials grant."));
+            let error = Error::rejected("oauth2_refused", format!("the token endpoint refused the client credentials: {why}"))
+                .with_remedy("Look at the client's id and secret, its scope, and whether the client may use the client_credentials grant.");
+            return Err(match word {
+                Some("invalid_client") => error.because("oauth2_client_not_accepted").with_remedy("Enter the client's id and secret again."),
+                Some("invalid_scope") => error
+                    .because("oauth2_scope_not_accepted")
+                    .with_remedy("Ask for a scope that the client may have, or let the server's owner grant this one."),
+                Some("unauthorized_client" | "unsupported_grant_type") => {
+                    error.because("oauth2_grant_not_allowed").with_remedy("The server's owner allows the client_credentials grant to this client.")
+                }
+                _ => error,
+            });
         }
     }
-    let wrong = |why: &str| Error::rejected("oauth2_bad_answer", format!("the token endpoint's answer is not a bearer token: {why}"));
+    let wrong = |why: &str| {
+        Error::rejected("oauth2_bad_answer", format!("the token endpoint's answer is not a bearer token: {why}"))
+            .with_remedy("Check the token endpoint's path: something else may answer there.")
+    };
     // The parser's own words could quote the token: they are not kept.
     let answer: Answer = serde_json::from_slice(body).map_err(|_| wrong("it is not the JSON of RFC 6749 section 5.1"))?;
     if !answer.token_type.eq_ignore_ascii_case("bearer") {

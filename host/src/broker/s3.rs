@@ -44,7 +44,7 @@ impl S3 {
                 renewed = true;
                 self.leases.refused(grant, credential, &session);
             } else {
-                return Err(refusal.into_error());
+                return Err(refusal.into_object_error());
             }
         }
     }
@@ -56,7 +56,9 @@ pub(super) fn check_partition(credential: &Credential, partition: &str) -> Resul
         Credential::AwsAssumeRole(role) if role.role_arn.partition() != partition => Err(Error::rejected(
             "partition_mismatch",
             format!("the role is in AWS partition '{}', the bucket's region in '{partition}'", role.role_arn.partition()),
-        )),
+        )
+        .because("bucket_in_another_partition")
+        .with_remedy("Use a role in the partition that the bucket is in: no role reaches over.")),
         _ => Ok(()),
     }
 }
@@ -64,7 +66,8 @@ pub(super) fn check_partition(credential: &Credential, partition: &str) -> Resul
 /// U16: S3 sends an ETag with each object. A 200 without one was written by something else (a portal, an error page).
 fn authentic(object: Object) -> Result<Object> {
     if matches!(object.status, 200 | 206) && object.meta.etag.is_none() {
-        return Err(Error::unavailable("not_an_object", "the answer has no ETag: it does not come from S3"));
+        return Err(Error::unavailable("not_an_object", "the answer has no ETag: it does not come from S3")
+            .with_remedy("See whether a proxy or a login page is between the gateway and S3."));
     }
     Ok(object)
 }

@@ -11,10 +11,12 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use crate::fetch;
 use crate::model::{Error, Result};
 
 /// A page of 1,000 keys of 1,024 bytes, percent-encoded, is about 4 MiB of XML.
@@ -55,6 +57,22 @@ impl Sdk {
     pub fn retries() -> RetryConfig {
         RetryConfig::standard().with_max_attempts(3)
     }
+}
+
+/// `who` did not answer at all: name, socket, TLS or time.
+pub(super) fn not_asked<E, R>(who: &str, error: SdkError<E, R>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let late = || Error::unavailable("upstream_timeout", format!("{who} did not answer in time")).because("answer_timeout");
+    let told = match &error {
+        SdkError::TimeoutError(_) => late(),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => late(),
+        _ => fetch::unreachable(who, &error).unwrap_or_else(|| Error::unavailable("upstream_unavailable", format!("{who} could not be asked"))),
+    };
+    let told = if told.remedy().is_some() { told } else { told.with_remedy("Test again later; an operator looks whether the gateway reaches the network.") };
+    told.with_source(error)
 }
 
 #[derive(Debug)]

@@ -11,17 +11,19 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sts::config::{BehaviorVersion, Region as SdkRegion};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::Tag;
+use aws_smithy_runtime_api::http::Response;
 use tokio::sync::OnceCell;
 
 use super::flight::{Perishable, Slot};
 use super::lease::{Ask, Granted, Session, Sts};
-use super::sdk::Sdk;
-use super::{Identity, session_policy};
+use super::sdk::{Sdk, not_asked};
+use super::{Identity, answer, denial, session_policy};
 use crate::model::{Clock, Error, Region, Result, Timestamp};
 use crate::vault::Secret;
 
 /// The gateway's session is over before its time: another one may work.
 pub(super) const SESSION_EXPIRED: &str = "sts_session_expired";
+const ROLE_REFUSED: &str = "role_cannot_be_assumed";
 /// Base credentials are asked for again this long before they expire, or this often if they do not say.
 const BASE_MARGIN: Duration = Duration::from_secs(120);
 const BASE_LIFE: Duration = Duration::from_secs(300);
@@ -116,8 +118,8 @@ impl Sts for SdkSts {
             .duration_seconds(i32::try_from(ask.duration_seconds).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| meaning(error, ask.session.is_none()))?;
-        let garbage = || Error::unavailable("sts_bad_answer", "STS answered without usable credentials");
+            .map_err(|error| meaning(error, ask.session.is_none(), (self.clock)()))?;
+        let garbage = || bad_answer("STS answered without usable credentials");
         let granted = answer.credentials.ok_or_else(garbage)?;
         if granted.access_key_id.is_empty() || granted.secret_access_key.is_empty() || granted.session_token.is_empty() {
             return Err(garbage());
@@ -131,52 +133,103 @@ impl Sts for SdkSts {
     }
 
     async fn caller_identity(&self, session: &Session, region: &Region) -> Result<Identity> {
-        let answer = self.client(session.signer.for_sdk(), region).get_caller_identity().send().await.map_err(|error| meaning(error, false))?;
+        let answer = self.client(session.signer.for_sdk(), region).get_caller_identity().send().await.map_err(|error| meaning(error, false, (self.clock)()))?;
         match (answer.account, answer.arn) {
             (Some(account), Some(arn)) => Ok(Identity { account, arn }),
-            _ => Err(Error::unavailable("sts_bad_answer", "STS did not say who the session is")),
+            _ => Err(bad_answer("STS did not say who the session is")),
         }
     }
 }
 
 /// What an answer of STS means. `own`: it was about the gateway's own role, so that a refusal is the operator's to mend.
-fn meaning<E>(error: SdkError<E>, own: bool) -> Error
+fn meaning<E>(error: SdkError<E, Response>, own: bool, now: Timestamp) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    let meant = refusal(code, own).unwrap_or_else(|| match &error {
-        SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 && !code.is_empty() => {
-            Error::rejected("sts_request_refused", format!("STS refused the request: {}", plain(code)))
-        }
-        _ => Error::unavailable("sts_unavailable", "STS could not be asked"),
-    });
+    let service = error.as_service_error();
+    let (code, message) =
+        (service.and_then(ProvideErrorMetadata::code).unwrap_or_default(), service.and_then(ProvideErrorMetadata::message).unwrap_or_default());
+    let Some(raw) = error.raw_response() else { return not_asked("STS", error) };
+    let meant = match (code, raw.status().as_u16()) {
+        ("SignatureDoesNotMatch" | "RequestExpired", _) if is_about_time(code, message) => answer::clock_skew(raw.headers().get("date"), now, "STS's"),
+        ("", 500..=599) => unavailable(),
+        ("", _) => bad_answer("something that is not STS answered in its place"),
+        (_, status) => refusal(code, message, own).unwrap_or_else(|| match status {
+            500..=599 => unavailable(),
+            _ => Error::rejected("sts_request_refused", format!("STS refused the request: {}", plain(code)))
+                .with_remedy("An operator looks into the gateway's log for what STS said."),
+        }),
+    };
     meant.with_source(error)
 }
 
-fn refusal(code: &str, own: bool) -> Option<Error> {
+/// The words of AWS's signature check: "Signature expired: … is now earlier than …", "Signature not yet current: …".
+fn is_about_time(code: &str, message: &str) -> bool {
+    code == "RequestExpired" || message.starts_with("Signature expired") || message.starts_with("Signature not yet current")
+}
+
+fn unavailable() -> Error {
+    Error::unavailable("sts_unavailable", "STS cannot answer now").with_remedy("Test again later; AWS says in its Health Dashboard whether STS works.")
+}
+
+fn bad_answer(message: &str) -> Error {
+    Error::unavailable("sts_bad_answer", message).with_remedy("An operator looks whether a proxy is between the gateway and STS.")
+}
+
+fn refusal(code: &str, message: &str, own: bool) -> Option<Error> {
+    const OWN_ROLE: &str = "An operator lets the gateway's credentials call sts:AssumeRole and sts:TagSession on platform.role_arn, in their permissions and in the role's trust policy.";
+    const RENEW: &str = "An operator renews the gateway's AWS credentials.";
+    let credentials = |message: &str| Error::unavailable("gateway_credentials_expired", message).with_remedy(RENEW);
     Some(match code {
         "AccessDenied" | "AccessDeniedException" if own => {
-            Error::unavailable("gateway_role_cannot_be_assumed", "the gateway's own role cannot be assumed with the gateway's own credentials")
-                .with_remedy("An operator lets the gateway's credentials call sts:AssumeRole and sts:TagSession on platform.role_arn, in their permissions and in the role's trust policy.")
+            let error = Error::unavailable("gateway_role_cannot_be_assumed", "the gateway's own role cannot be assumed with the gateway's own credentials")
+                .with_remedy(OWN_ROLE);
+            match message.contains("sts:TagSession") {
+                true => error.because("gateway_tag_session_denied").with_remedy(
+                    "An operator allows sts:TagSession beside sts:AssumeRole, in the credentials' permissions and in the trust policy of platform.role_arn.",
+                ),
+                false => error,
+            }
         }
-        "AccessDenied" | "AccessDeniedException" => Error::rejected("role_cannot_be_assumed", "AWS does not let the gateway assume the role").with_remedy(
-            "Look at, in this order: the role's ARN (is the role there, spelled like this?); its trust policy (does it name the gateway's role and this connection's external id?); \
-             whether STS is active for the account in the region.",
-        ),
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidIdentityToken" if own => {
-            Error::unavailable("gateway_credentials_expired", "AWS does not accept the gateway's own credentials")
-                .with_remedy("An operator renews the gateway's AWS credentials and looks at the gateway's clock.")
+        "AccessDenied" | "AccessDeniedException" => {
+            let error = Error::rejected(ROLE_REFUSED, "AWS does not let the gateway assume the role").with_remedy(
+                "Look at, in this order: the role's ARN (is the role there, spelled like this?); its trust policy (does it name the gateway's role and this connection's external id?); \
+                 whether STS is active for the account in the region.",
+            );
+            match denial::of_caller(message) {
+                Some(denial) => Error::rejected(ROLE_REFUSED, format!("the gateway's own role may not assume the role: {}", denial.words))
+                    .because("gateway_may_not_assume_roles")
+                    .with_remedy("An operator allows sts:AssumeRole on the customers' roles to platform.role_arn, in its own permissions, its boundary and its organization's policies."),
+                None => error,
+            }
         }
+        "ExpiredToken" | "ExpiredTokenException" if own => credentials("the gateway's own AWS credentials have expired"),
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidIdentityToken" if own => {
+            credentials("AWS does not know the gateway's own credentials").because("gateway_credentials_unknown")
+        }
+        "SignatureDoesNotMatch" | "IncompleteSignature" if own => credentials("AWS does not accept the signature of the gateway's own credentials")
+            .because("gateway_secret_key_wrong")
+            .with_remedy("An operator enters the gateway's AWS secret key again: it does not belong to the access key."),
         "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" => {
-            Error::unavailable(SESSION_EXPIRED, "the gateway's session ran out or was revoked while it was used")
+            Error::unavailable(SESSION_EXPIRED, "the gateway's session ran out or was revoked while it was used").with_remedy("Test again.")
         }
         "RegionDisabledException" => Error::rejected("sts_region_disabled", "STS is not active for the account in this region")
             .with_remedy("The account's administrator activates STS for the region in the IAM console (Account settings)."),
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => session_policy::too_large(),
-        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => Error::internal("session_policy_malformed", "AWS could not read the session policy"),
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => Error::internal("session_policy_malformed", "AWS could not read the session policy")
+            .with_remedy("This is a defect of the gateway: report it with its log."),
+        "ValidationError" | "ValidationException" if message.contains("DurationSeconds") => {
+            Error::rejected("sts_request_refused", "the role's sessions may not last as long as the connection asks for")
+                .because("session_too_long")
+                .with_remedy("Raise the role's maximum session duration to an hour (IAM, Roles, the role, Edit).")
+        }
+        "ValidationError" | "ValidationException" if message.contains("roleArn") || message.ends_with("is invalid") => {
+            Error::rejected("sts_request_refused", "AWS does not accept the role's ARN")
+                .because("role_arn_not_accepted")
+                .with_remedy("Copy the ARN from IAM, Roles, the role; its path belongs to it.")
+        }
         "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown" => {
-            Error::unavailable("sts_throttled", "STS asks for fewer requests").with_retry_after(5)
+            Error::unavailable("sts_throttled", "STS asks for fewer requests").with_remedy("Test again in a minute.").with_retry_after(5)
         }
         _ => return None,
     })
@@ -205,13 +258,25 @@ mod tests {
             ("Throttling", false, Kind::Unavailable, "sts_throttled"),
         ];
         for (code, own, kind, ours) in cases {
-            let error = refusal(code, own).expect("known");
+            let error = refusal(code, "", own).expect("known");
             assert_eq!((error.kind(), error.code()), (kind, ours), "{code}");
         }
-        let remedy = refusal("AccessDenied", false).expect("known").remedy().unwrap_or_default().to_owned();
+        let exact = [
+            ("AccessDenied", "is not authorized to perform: sts:TagSession on resource: r", true, "gateway_tag_session_denied"),
+            ("AccessDenied", "because no identity-based policy allows the sts:AssumeRole action", false, "gateway_may_not_assume_roles"),
+            ("AccessDenied", "because no role trust policy allows the sts:AssumeRole action", false, "role_cannot_be_assumed"),
+            ("InvalidClientTokenId", "", true, "gateway_credentials_unknown"),
+            ("SignatureDoesNotMatch", "", true, "gateway_secret_key_wrong"),
+            ("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", false, "session_too_long"),
+            ("ValidationError", "arn:aws:iam::1:role/x is invalid", false, "role_arn_not_accepted"),
+        ];
+        for (code, message, own, cause) in exact {
+            assert_eq!(refusal(code, message, own).expect("known").cause(), cause, "{code} {message}");
+        }
+        let remedy = refusal("AccessDenied", "", false).expect("known").remedy().unwrap_or_default().to_owned();
         for word in ["ARN", "external id", "STS is active", "region"] {
             assert!(remedy.contains(word), "the remedy names {word}");
         }
-        assert!(refusal("ValidationError", false).is_none());
+        assert!(refusal("ValidationError", "", false).is_none());
     }
 }

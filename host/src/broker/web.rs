@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::oauth2::{Token, Tokens};
@@ -23,14 +24,14 @@ pub(super) struct Web {
 impl Web {
     pub async fn open(&self, permit: &Permit, request: &WebRequest, read: &Read) -> Result<Object> {
         let (inbound, _) = self.send(permit, request, read).await?;
-        answer::object(inbound, read)?.map_err(|refused| refusal(&refused))
+        answer::object(inbound, read)?.map_err(|refused| refusal(&refused, permit.credential(), read.head))
     }
 
     /// A small UTF-8 document. Every secret that was sent is scrubbed from it.
     pub async fn document(&self, permit: &Permit, request: &WebRequest, limit: usize) -> Result<String> {
         let read = Read::default();
         let (inbound, sent) = self.send(permit, request, &read).await?;
-        let object = answer::object(inbound, &read)?.map_err(|refused| refusal(&refused))?;
+        let object = answer::object(inbound, &read)?.map_err(|refused| refusal(&refused, permit.credential(), false))?;
         let body = object.body.bytes(limit).await?;
         let mut secrets = Vec::new();
         for name in permit.credential().secret_names() {
@@ -103,19 +104,79 @@ fn signed(mut outbound: Outbound, sent: &Headers) -> Outbound {
     outbound
 }
 
-fn refusal(inbound: &Inbound) -> Error {
-    let status = inbound.status.as_u16();
+fn refusal(inbound: &Inbound, credential: &Credential, head: bool) -> Error {
+    const OWNER: &str = "The remote's owner looks at its log.";
+    let (status, headers) = (inbound.status.as_u16(), &inbound.headers);
     match status {
-        300..=399 => answer::redirect(),
-        401 | 407 => Error::rejected("upstream_auth_failed", "the remote does not accept the connection's credential")
-            .with_remedy("Renew the secret: edit the connection and enter it again."),
-        403 => Error::rejected("permission_denied", "the remote does not let this credential read this")
-            .with_remedy("Ask the owner of the remote to allow it, or use another credential."),
-        404 | 410 => Error::not_found("file_not_found", "there is nothing at this address"),
+        300..=399 => redirected(status, headers),
+        401 => unauthorized(headers, credential),
+        407 => Error::rejected("upstream_auth_failed", "a proxy before the remote wants credentials of its own (status 407)")
+            .because("proxy_authentication_wanted")
+            .with_remedy("The remote's owner lets this gateway through the proxy: it authenticates at the remote only."),
+        403 => Error::rejected("permission_denied", "the remote does not let this credential read this (status 403)")
+            .with_remedy("Ask the owner of the remote to allow it, or use another credential; some servers refuse addresses that they do not know, too."),
+        404 => Error::not_found("file_not_found", "there is nothing at this address (status 404)")
+            .with_remedy("Check the path; some servers answer like this to who may not see a file."),
+        410 => {
+            Error::not_found("file_not_found", "what was at this address is gone for good (status 410)").because("file_gone").with_remedy("Name another file.")
+        }
+        405 | 501 if head => Error::rejected("broken_url", format!("the remote does not answer HEAD requests here (status {status})"))
+            .because("head_not_supported")
+            .with_remedy("Give the connection the path of a file as its test location; the remote's owner allows HEAD beside GET."),
         412 => answer::changed(),
-        408 | 425 | 429 => answer::throttled(&inbound.headers),
-        500..=599 => answer::unavailable(&inbound.headers, status),
-        _ => Error::rejected("broken_url", format!("the remote answered with status {status}: it does not serve an object at this address")),
+        408 => answer::throttled(headers).because("request_timed_out"),
+        425 | 429 => answer::throttled(headers),
+        451 => Error::rejected("permission_denied", "the remote may not give this out, for legal reasons (status 451)")
+            .because("legally_blocked")
+            .with_remedy(OWNER),
+        502 | 504 => {
+            answer::unavailable(headers, status).because("bad_gateway").with_remedy("The proxy before the remote does not reach it: its owner looks why.")
+        }
+        503 => answer::unavailable(headers, status),
+        500..=599 => answer::unavailable(headers, status).because("server_error").with_remedy(OWNER),
+        _ => Error::rejected("broken_url", format!("the remote answered with status {status}: it does not serve an object at this address"))
+            .with_remedy("Check the path, and that it is a file's."),
+    }
+}
+
+/// A redirect says that the address is another; to another host for now, it mostly leads to a login.
+fn redirected(status: u16, headers: &HeaderMap) -> Error {
+    // Its host alone: the rest may be a signed URL.
+    let to = headers.get(header::LOCATION).and_then(|location| location.to_str().ok()).and_then(|location| Url::parse(location).ok());
+    let to = to.as_ref().and_then(Url::host_str).filter(|host| host.len() <= 253);
+    match (status, to) {
+        (301 | 308, _) => answer::redirect().because("moved_permanently"),
+        (302 | 303 | 307, Some(host)) => {
+            Error::rejected("redirect_denied", format!("the remote answered with a redirect to {host} (status {status}), which is never followed"))
+                .because("redirected_to_another_host")
+                .with_remedy("If that is where files are, use its host name; if it is a login, the credentials were not accepted or of another kind.")
+        }
+        _ => answer::redirect(),
+    }
+}
+
+/// What the remote asks for, beside what it was sent (RFC 9110 section 11.6.1).
+fn unauthorized(headers: &HeaderMap, credential: &Credential) -> Error {
+    let failed = |message: String| Error::rejected("upstream_auth_failed", message);
+    let wanted: Vec<&str> = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
+    let wants = |scheme: &str| wanted.iter().any(|wanted| wanted.split([' ', ',']).any(|word| word.eq_ignore_ascii_case(scheme)));
+    let sent = match credential {
+        Credential::Basic { .. } => Some("Basic"),
+        Credential::Bearer { .. } | Credential::OAuth2ClientCredentials(_) => Some("Bearer"),
+        _ => None,
+    };
+    let other = ["Basic", "Bearer", "Digest", "Negotiate", "NTLM"].into_iter().find(|scheme| wants(scheme));
+    match (credential, sent, other) {
+        (Credential::Anonymous, ..) => failed("the remote wants credentials, and the connection has none (status 401)".to_owned())
+            .because("credentials_wanted")
+            .with_remedy("Make a connection with credentials: a user name and password, a token or a key, as the remote's owner says."),
+        (_, Some(sent), Some(other)) if !wants(sent) => {
+            failed(format!("the remote wants {other} authentication, and the connection sends {sent} (status 401)"))
+                .because("other_authentication_wanted")
+                .with_remedy("Make a connection of the kind that the remote wants, or let its owner allow this one.")
+        }
+        _ => failed("the remote does not accept the connection's credential (status 401)".to_owned())
+            .with_remedy("Renew the secret: edit the connection and enter it again."),
     }
 }
 
@@ -143,8 +204,32 @@ mod tests {
             (204, Kind::Rejected, "broken_url"),
         ];
         for (status, kind, code) in cases {
-            let error = refusal(&Inbound { status: http::StatusCode::from_u16(status).expect("a status"), headers: HeaderMap::new(), body: answer::empty() });
+            let inbound = Inbound { status: http::StatusCode::from_u16(status).expect("a status"), headers: HeaderMap::new(), body: answer::empty() };
+            let error = refusal(&inbound, &Credential::Bearer { token: "t".to_owned() }, false);
             assert_eq!((error.kind(), error.code()), (kind, code), "{status}");
+        }
+    }
+
+    #[test]
+    fn b06_a_refusal_says_what_the_remote_wants_instead() {
+        let basic = Credential::Basic { username: "u".to_owned(), password: "p".to_owned() };
+        let bearer = Credential::Bearer { token: "t".to_owned() };
+        for (credential, status, name, value, cause) in [
+            (&basic, 401, "www-authenticate", "Basic realm=\"x\"", "upstream_auth_failed"),
+            (&basic, 401, "www-authenticate", "Bearer", "other_authentication_wanted"),
+            (&basic, 401, "www-authenticate", "Negotiate, Basic realm=\"x\"", "upstream_auth_failed"),
+            (&bearer, 401, "www-authenticate", "Basic realm=\"x\"", "other_authentication_wanted"),
+            (&bearer, 401, "x-none", "", "upstream_auth_failed"),
+            (&Credential::Anonymous, 401, "www-authenticate", "Basic", "credentials_wanted"),
+            (&bearer, 302, "location", "https://login.example/?token=canary", "redirected_to_another_host"),
+            (&bearer, 302, "location", "/elsewhere", "redirect_denied"),
+            (&bearer, 308, "location", "https://new.example/", "moved_permanently"),
+        ] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            let inbound = Inbound { status: http::StatusCode::from_u16(status).expect("a status"), headers, body: answer::empty() };
+            let error = refusal(&inbound, credential, true);
+            assert_eq!(error.cause(), cause, "{status} {value}");
+            assert!(!error.message().contains("canary") && error.remedy().is_some(), "{error}");
         }
     }
 

@@ -8,17 +8,20 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::cause::{self, Cause};
 use crate::model::{Error, Result};
 
 const MAX_ATTEMPTS: usize = 8;
 const HEAD_START: Duration = Duration::from_millis(250);
 
 pub(super) async fn tcp(host: &str, addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream> {
-    let failed = |why: &str| Error::unavailable("upstream_connect", format!("{host} could not be connected to: {why}"));
+    let failed = |cause: Cause| {
+        Error::unavailable("upstream_connect", format!("{host} could not be connected to: {}", cause.words)).because(cause.name).with_remedy(cause.remedy)
+    };
     match timeout(limit, race(addresses)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(failed(&error.kind().to_string()).with_source(error)),
-        Err(_) => Err(failed("nothing answered in time")),
+        Ok(Err(error)) => Err(failed(cause::of_connect(&error)).with_source(error)),
+        Err(_) => Err(failed(cause::connect_timeout())),
     }
 }
 

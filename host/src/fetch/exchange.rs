@@ -14,9 +14,9 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Limits;
 use super::pool::{Key, Pool};
 use super::stream::{Pace, Paced, Stream};
+use super::{Limits, cause};
 use crate::model::{Error, Result};
 
 const MAX_HEADERS: usize = 100;
@@ -100,10 +100,18 @@ impl Link {
         let answer = std::future::poll_fn(|context| self.advance(context, |context| answer.as_mut().poll(context)));
         answer.await.map_err(|error| {
             if error.is_parse() || error.is_user() {
-                let what = if error.is_parse_too_large() { "its headers are too large" } else { "it does not speak HTTP/1.1" };
-                Failure::Final(Error::rejected("upstream_protocol", format!("the answer of {host} cannot be read: {what}")).with_source(error))
+                let (name, what) = match error.is_parse_too_large() {
+                    true => ("headers_too_large", "its headers are too large"),
+                    false => ("not_http", "it does not speak HTTP/1.1"),
+                };
+                let told = Error::rejected("upstream_protocol", format!("the answer of {host} cannot be read: {what}")).because(name);
+                Failure::Final(told.with_remedy("Check host name and port: another kind of server may be there.").with_source(error))
+            } else if let Some(cause) = cause::late_alert(&error) {
+                let told = Error::rejected("upstream_tls", format!("TLS with {host} failed: {}", cause.words)).because(cause.name);
+                Failure::Final(told.with_remedy(cause.remedy).with_source(error))
             } else {
-                Failure::Unanswered(Error::unavailable("upstream_connect", format!("{host} closed the connection before it answered")).with_source(error))
+                let told = Error::unavailable("upstream_connect", format!("{host} closed the connection before it answered")).because("closed_without_answer");
+                Failure::Unanswered(told.with_remedy("See whether the server or a proxy before it fails, then test again.").with_source(error))
             }
         })
     }
@@ -154,6 +162,7 @@ impl Streaming {
 
 fn truncated(received: u64) -> Error {
     Error::unavailable("truncated", format!("the remote closed the connection after {received} bytes, before the end of the body"))
+        .with_remedy("See whether the server or a proxy before it breaks answers off, then test again.")
 }
 
 impl http_body::Body for Streaming {

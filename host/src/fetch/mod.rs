@@ -3,6 +3,7 @@
 //! A request is driven by the task that asked for it: no task and no channel of ours stands between the socket and the body.
 
 mod body;
+mod cause;
 mod dial;
 mod exchange;
 mod pool;
@@ -20,6 +21,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 
 pub use body::Body;
+pub use cause::unreachable;
 pub use resolve::Lookup;
 pub use wire::authority;
 
@@ -173,7 +175,9 @@ impl Fetcher {
         match tokio::time::timeout(self.limits.head, link.request(message, &key.host)).await {
             Ok(answer) => answer,
             Err(_) => {
-                Err(exchange::Failure::Final(Error::unavailable("upstream_timeout", format!("{} did not answer within {:?}", key.host, self.limits.head))))
+                let told =
+                    Error::unavailable("upstream_timeout", format!("{} did not answer within {:?}", key.host, self.limits.head)).because("answer_timeout");
+                Err(exchange::Failure::Final(told.with_remedy("See whether the server is overloaded, then test again.")))
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
+use super::cause::{self, Cause};
 use crate::model::{Error, Result};
 use crate::policy::AddressPolicy;
 
@@ -50,8 +51,10 @@ impl Resolver {
         }
         match denial {
             _ if !allowed.is_empty() => Ok(allowed),
+            // A name that leads inside is another thing to mend than an address that was written down.
+            Some(denial) if literal(host).is_none() => Err(denial.because("dns_private_address")),
             Some(denial) => Err(denial),
-            None => Err(unresolved(host, "it has no address")),
+            None => Err(unresolved(host, cause::no_address())),
         }
     }
 
@@ -69,8 +72,8 @@ impl Resolver {
         });
         match answer.await {
             Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(error)) => Err(unresolved(host, "it does not resolve").with_source(error)),
-            Err(_) => Err(unresolved(host, "its DNS servers did not answer in time")),
+            Ok(Err(error)) => Err(unresolved(host, cause::of_lookup(&error)).with_source(error)),
+            Err(_) => Err(unresolved(host, cause::lookup_timeout())),
         }
     }
 }
@@ -79,7 +82,6 @@ pub(super) fn literal(host: &str) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
-fn unresolved(host: &str, why: &str) -> Error {
-    Error::unavailable("upstream_dns", format!("no address was found for {host}: {why}"))
-        .with_remedy("check the spelling of the hostname, and that it is in the public DNS")
+fn unresolved(host: &str, cause: Cause) -> Error {
+    Error::unavailable("upstream_dns", format!("no address was found for {host}: {}", cause.words)).because(cause.name).with_remedy(cause.remedy)
 }

@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::cause;
 use super::resolve::literal;
 use super::stream::Stream;
 use crate::model::{Error, Result};
@@ -67,18 +68,27 @@ impl Tls {
         match tokio::time::timeout(limit, self.connector.connect(name, tcp)).await {
             Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
             Ok(Err(error)) => Err(refused(host, error)),
-            Err(_) => Err(Error::unavailable("upstream_timeout", format!("{host} did not finish its TLS handshake in time"))),
+            Err(_) => Err(Error::unavailable("upstream_timeout", format!("{host} did not finish its TLS handshake in time"))
+                .because("tls_timeout")
+                .with_remedy("See whether the server is overloaded, and whether something between cuts TLS off; then test again.")),
         }
     }
 }
 
 fn refused(host: &str, error: std::io::Error) -> Error {
     let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match reason {
-        Some(rustls::Error::InvalidCertificate(why)) => Error::rejected("upstream_tls", format!("the certificate of {host} is not valid: {why:?}"))
-            .with_remedy("renew or correct the server's certificate; an operator can trust a private authority in egress.extra_ca"),
-        Some(why) => Error::rejected("upstream_tls", format!("TLS with {host} failed: {why}")).with_remedy("the server needs TLS 1.2 or 1.3"),
-        None => Error::unavailable("upstream_tls", format!("{host} closed the connection during the TLS handshake")),
-    }
-    .with_source(error)
+    let told = match reason {
+        Some(reason) => {
+            let cause = cause::of_tls(reason);
+            let message = match reason {
+                rustls::Error::InvalidCertificate(_) => format!("the certificate of {host} is not valid: {}", cause.words),
+                _ => format!("TLS with {host} failed: {}", cause.words),
+            };
+            Error::rejected("upstream_tls", message).because(cause.name).with_remedy(cause.remedy)
+        }
+        None => Error::unavailable("upstream_tls", format!("{host} closed the connection during the TLS handshake"))
+            .because("tls_closed")
+            .with_remedy("Check the port; something between may cut TLS off."),
+    };
+    told.with_source(error)
 }

@@ -69,6 +69,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     code: Cow<'static, str>,
+    cause: Option<&'static str>,
     message: String,
     remedy: Option<String>,
     fields: Vec<FieldError>,
@@ -84,7 +85,16 @@ macro_rules! constructors {
 
 impl Error {
     pub fn new(kind: Kind, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, code: code.into(), message: message.into(), remedy: None, fields: Vec::new(), retry_after: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            code: code.into(),
+            cause: None,
+            message: message.into(),
+            remedy: None,
+            fields: Vec::new(),
+            retry_after: None,
+            source: None,
+        }))
     }
 
     constructors! {
@@ -120,6 +130,19 @@ impl Error {
         self
     }
 
+    /// The exact cause, where `code` names a family of causes. Programs match the code; who tests a connection is told the cause.
+    #[must_use]
+    pub fn because(mut self, cause: &'static str) -> Self {
+        self.0.cause = Some(cause);
+        self
+    }
+
+    #[must_use]
+    pub fn because_of(mut self, other: &Self) -> Self {
+        self.0.cause = other.0.cause;
+        self
+    }
+
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
@@ -152,6 +175,11 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &str {
         &self.0.code
+    }
+    /// The exact cause; the code, where that is exact already.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        self.0.cause.unwrap_or(&self.0.code)
     }
     #[must_use]
     pub fn message(&self) -> &str {

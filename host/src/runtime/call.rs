@@ -55,11 +55,12 @@ impl Call {
         W: Future<Output = Result<T>> + Send,
     {
         self.left_host_calls = self.left_host_calls.checked_sub(1).ok_or(Crossed::HostCalls)?;
+        let exact = self.power.as_ref().is_some_and(|power| power.grant.asked_anew.is_some());
         let answer = match self.power(needs) {
             Ok(power) => tokio::time::timeout(HOST_CALL, work(power)).await.unwrap_or_else(|_| Err(too_slow())),
             Err(denied) => Err(denied),
         };
-        Ok(answer.map_err(|error| lower::error(&error)))
+        Ok(answer.map_err(|error| lower::error(&error, exact)))
     }
 
     fn power(&self, needs: Capability) -> Result<Power> {
@@ -77,4 +78,5 @@ impl types::Host for Call {}
 
 fn too_slow() -> Error {
     Error::unavailable("host_call_timeout", format!("no answer within {} s", HOST_CALL.as_secs()))
+        .with_remedy("See whether the remote is overloaded, then test again.")
 }

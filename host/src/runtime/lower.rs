@@ -17,9 +17,10 @@ pub fn kind(kind: Kind) -> types::ErrorKind {
     }
 }
 
-/// Never the source: that is for the operator's log.
-pub fn error(error: &Error) -> types::Error {
-    types::Error { kind: kind(error.kind()), code: error.code().to_owned(), message: error.message().to_owned(), remedy: error.remedy().map(str::to_owned) }
+/// Never the source: that is for the operator's log. `exact`: a test of a connection is told the cause, not the family it is of.
+pub fn error(error: &Error, exact: bool) -> types::Error {
+    let code = if exact { error.cause() } else { error.code() };
+    types::Error { kind: kind(error.kind()), code: code.to_owned(), message: error.message().to_owned(), remedy: error.remedy().map(str::to_owned) }
 }
 
 pub fn page(page: Page) -> types::Page {

@@ -1,6 +1,7 @@
 //! What a plugin's host calls end at: the broker, or a script that plays one. Permits go in, plain answers come out; no secret does.
 
 use async_trait::async_trait;
+use http_body_util::BodyExt;
 
 use crate::broker::{Broker, ExternalIdVerdict, Identity, Read};
 use crate::model::{ByteRange, ObjectMeta, Page, Region, Result};
@@ -50,9 +51,10 @@ impl Remote for Broker {
         Ok(Head { status: object.status, meta: object.meta })
     }
     async fn probe_read(&self, permit: Permit) -> Result<()> {
-        // An empty object has no first byte: 416 proves as much as 206. The body is dropped unread.
+        // An empty object has no first byte: 416 proves as much as 206. Of a longer one, what comes first has to come.
         let first = ByteRange::Between { first: 0, last: 0 };
-        self.open(permit, Read { range: Some(first), ..Read::default() }).await.map(drop)
+        let mut object = self.open(permit, Read { range: Some(first), ..Read::default() }).await?;
+        object.body.frame().await.transpose().map(drop)
     }
     async fn list(&self, permit: Permit, cursor: Option<&str>, limit: u32) -> Result<Page> {
         self.list(permit, cursor, limit).await

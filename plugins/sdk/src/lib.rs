@@ -18,6 +18,7 @@ mod plan;
 mod recipe;
 pub mod s3;
 mod settings;
+mod stage;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod types;

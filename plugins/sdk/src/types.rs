@@ -31,9 +31,15 @@ impl Finding {
         Self { check: check.to_owned(), passed: true, code: "ok".to_owned(), message: message.into(), remedy: None }
     }
 
+    /// The error's own remedy, or the one that fits its kind: a failure never leaves its reader without anything to do.
     #[must_use]
     pub fn failed(check: &str, error: &Error) -> Self {
-        Self { check: check.to_owned(), passed: false, code: error.code.clone(), message: error.message.clone(), remedy: error.remedy.clone() }
+        let remedy = error.remedy.clone().unwrap_or_else(|| match error.kind {
+            ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::LimitExceeded => "Correct the connection's settings or its test location.".to_owned(),
+            ErrorKind::NotFound => "Check how it is spelled: upper and lower case count.".to_owned(),
+            ErrorKind::Rejected | ErrorKind::Unavailable | ErrorKind::Internal => "Test again; if it stays, ask the operator of the gateway.".to_owned(),
+        });
+        Self { check: check.to_owned(), passed: false, code: error.code.clone(), message: error.message.clone(), remedy: Some(remedy) }
     }
 }
 

@@ -27,6 +27,23 @@ pub fn allowed(request: &Request<'_>, attached: Attached<'_>, resource: Option<&
     }
 }
 
+/// The end of AWS's sentence about what is not `allowed`, where it says more than "Access Denied": inside one account only.
+/// Wording: IAM User Guide, "Troubleshoot access denied error messages".
+#[must_use]
+pub fn why_not(request: &Request<'_>, attached: Attached<'_>, resource: Option<&Policy>, resource_account: &str) -> Option<String> {
+    if request.principal.account().is_none_or(|account| account != resource_account) {
+        return None;
+    }
+    let denies = |policy: Option<&Policy>| policy.is_some_and(|policy| policy.denies(request));
+    let explicit = [(attached.identity, "an identity-based policy"), (attached.session, "a session policy"), (resource, "a resource-based policy")];
+    if let Some((_, kind)) = explicit.into_iter().find(|(policy, _)| denies(*policy)) {
+        return Some(format!("with an explicit deny in {kind}"));
+    }
+    let within_session = attached.session.is_none_or(|policy| policy.allows(request).is_some());
+    let kind = if within_session { "identity-based" } else { "session" };
+    Some(format!("because no {kind} policy allows the {} action", request.action))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

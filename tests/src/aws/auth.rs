@@ -3,9 +3,10 @@
 use http::request::Parts;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 
-use super::access::{Attached, allowed};
-use super::error::AwsError;
+use super::access::{Attached, allowed, why_not};
+use super::error::{AwsError, access_denied};
 use super::fault::Service;
 use super::policy::{Context, Policy, Request};
 use super::principal::Principal;
@@ -47,6 +48,20 @@ impl Caller {
             set(format!("aws:PrincipalTag/{key}"), value.clone());
         }
         context
+    }
+
+    /// What S3 says to whoever may not.
+    #[must_use]
+    pub fn denied(&self, action: &str, resource: &str, context: &Context, policy: Option<&Policy>, owner: &str) -> AwsError {
+        let attached = Attached { identity: self.identity.as_ref(), session: self.session.as_ref().and_then(|session| session.policy.as_ref()) };
+        let why = why_not(&Request { principal: &self.principal, action, resource, context }, attached, policy, owner);
+        why.map_or_else(access_denied, |why| {
+            AwsError::new(
+                403,
+                "AccessDenied",
+                format!("User: {} is not authorized to perform: {action} on resource: \"{resource}\" {why}", self.principal.arn()),
+            )
+        })
     }
 
     #[must_use]
@@ -138,6 +153,13 @@ pub fn expired_token(service: Service) -> AwsError {
         Service::S3 => AwsError::new(400, "ExpiredToken", "The provided token has expired."),
         Service::Sts => AwsError::new(403, "ExpiredToken", "The security token included in the request is expired"),
     }
+}
+
+/// As AWS answers at `now`, by its own clock.
+#[must_use]
+pub fn skewed(service: Service, now: OffsetDateTime) -> AwsError {
+    let date = now.format(format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT")).unwrap_or_default();
+    error(service, Flaw::Skewed, None, now).header("date", date)
 }
 
 fn error(service: Service, flaw: Flaw, claim: Option<&Claim>, now: OffsetDateTime) -> AwsError {

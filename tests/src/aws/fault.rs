@@ -30,21 +30,49 @@ pub enum Fault {
     Hangup,
     /// 200 with something that is not XML.
     Garbage,
+    /// Refused with this status, code and sentence, as AWS documents them.
+    Says(u16, &'static str, &'static str),
+    /// As if the asker's clock were this many seconds behind. The answer's `Date` agrees.
+    Skewed(i64),
+    /// S3: the object has a delete marker.
+    Deleted,
+}
+
+/// Until the double ends, for every request that holds all of `words` in its method, target or form.
+struct Standing {
+    service: Service,
+    words: Vec<String>,
+    fault: Fault,
 }
 
 #[derive(Default)]
-pub struct Faults(Mutex<VecDeque<(Service, u32, Fault)>>);
+pub struct Faults {
+    next: Mutex<VecDeque<(Service, u32, Fault)>>,
+    standing: Mutex<Vec<Standing>>,
+}
 
 impl Faults {
     pub fn add(&self, service: Service, times: u32, fault: Fault) {
         if times > 0 {
-            self.0.lock().unwrap().push_back((service, times, fault));
+            self.next.lock().unwrap().push_back((service, times, fault));
         }
     }
 
-    /// Each request takes at most one, in the order they were added.
-    pub fn take(&self, service: Service) -> Option<Fault> {
-        let mut faults = self.0.lock().unwrap();
+    pub fn stand(&self, service: Service, words: &[&str], fault: Fault) {
+        let words = words.iter().map(ToString::to_string).collect();
+        self.standing.lock().unwrap().push(Standing { service, words, fault });
+    }
+
+    /// Each request takes at most one, in the order they were added; `text`: what it looks like.
+    pub fn take(&self, service: Service, text: &str) -> Option<Fault> {
+        self.take_next(service).or_else(|| {
+            let standing = self.standing.lock().unwrap();
+            standing.iter().find(|fault| fault.service == service && fault.words.iter().all(|word| text.contains(word))).map(|standing| standing.fault)
+        })
+    }
+
+    fn take_next(&self, service: Service) -> Option<Fault> {
+        let mut faults = self.next.lock().unwrap();
         let at = faults.iter().position(|(of, ..)| *of == service)?;
         let (_, left, fault) = faults.get_mut(at)?;
         let fault = *fault;

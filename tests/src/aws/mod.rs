@@ -117,6 +117,11 @@ impl AwsDouble {
         self.shared.faults.add(service, times, fault);
     }
 
+    /// Every request to `service` whose method, target or form holds all of `words` meets `fault`, from now on.
+    pub fn fail_where(&self, service: Service, words: &[&str], fault: Fault) {
+        self.shared.faults.stand(service, words, fault);
+    }
+
     /// Moves the double's clock: sessions age, signatures become skewed.
     pub fn advance(&self, by: Duration) {
         self.shared.advance(by);

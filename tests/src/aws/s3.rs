@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::auth::Caller;
-use super::error::{AwsError, access_denied};
+use super::error::AwsError;
 use super::list;
+use super::policy::Context;
 use super::sigv4::{decode, pairs};
 use super::sts::Judged;
 use super::world::{Bucket, Content, Object, World};
@@ -69,7 +70,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn may(&self, action: &str, resource: &str, listing: bool) -> bool {
+    fn context(&self, listing: bool) -> Context {
         let mut context = self.caller.context(self.now);
         let mut set = |key: &str, value: &str| _ = context.insert(key.to_owned(), vec![value.to_owned()]);
         set("aws:resourceaccount", &self.bucket.account);
@@ -77,13 +78,21 @@ impl Request<'_> {
         for (name, value) in self.query.iter().filter(|(name, _)| listing && ["prefix", "delimiter", "max-keys"].contains(&name.as_str())) {
             set(&format!("s3:{name}"), value);
         }
-        self.caller.may(action, resource, &context, self.bucket.policy.as_ref(), &self.bucket.account)
+        context
+    }
+
+    fn may(&self, action: &str, resource: &str, listing: bool) -> bool {
+        self.caller.may(action, resource, &self.context(listing), self.bucket.policy.as_ref(), &self.bucket.account)
+    }
+
+    fn denied(&self, action: &str, resource: &str, listing: bool) -> AwsError {
+        self.caller.denied(action, resource, &self.context(listing), self.bucket.policy.as_ref(), &self.bucket.account)
     }
 
     fn require(&self, action: &str, resource: &str, listing: bool, judged: &mut Judged) -> Result<(), AwsError> {
         let allowed = self.may(action, resource, listing);
         *judged = Judged { action: Some(action.to_owned()), resource: Some(resource.to_owned()), allowed: Some(allowed) };
-        if allowed { Ok(()) } else { Err(access_denied()) }
+        if allowed { Ok(()) } else { Err(self.denied(action, resource, listing)) }
     }
 
     fn bucket_arn(&self) -> String {
@@ -127,7 +136,7 @@ impl Request<'_> {
             // Whoever may not list may not learn that it is not there.
             return Err(match self.may("s3:ListBucket", &self.bucket_arn(), true) {
                 true => AwsError::new(404, "NoSuchKey", "The specified key does not exist.").detail("Key", &self.target.key),
-                false => access_denied(),
+                false => self.denied("s3:ListBucket", &self.bucket_arn(), true),
             });
         };
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::auth::{authenticate, expired_token};
+use super::auth::{authenticate, expired_token, skewed};
 use super::error::AwsError;
 use super::fault::{Fault, Faults, Service};
 use super::journal::{Entry, Journal};
@@ -80,9 +80,11 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     let service = service(&parts);
     let id = format!("DOUBLE{:010}", shared.requests.fetch_add(1, Ordering::SeqCst));
     let mut entry = entry(service, &parts);
-    let fault = shared.faults.take(service);
-    let outcome = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => answer(&shared, service, &parts, &body.to_bytes(), fault, &id, &mut entry),
+    let body = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
+    let form = body.as_ref().map(|body| String::from_utf8_lossy(body)).unwrap_or_default();
+    let fault = shared.faults.take(service, &format!("{} {} {form}", parts.method, parts.uri));
+    let outcome = match &body {
+        Ok(body) => answer(&shared, service, &parts, body, fault, &id, &mut entry),
         Err(_) => Err(AwsError::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")),
     };
     let answer = outcome.unwrap_or_else(|error| refused(service, &parts, &error, &id, &mut entry));
@@ -129,6 +131,13 @@ fn answer(shared: &Shared, service: Service, parts: &Parts, body: &[u8], fault: 
             return Err(AwsError::new(500, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."));
         }
         (Some(Fault::ExpiredToken), _) => return Err(expired_token(service)),
+        (Some(Fault::Says(status, code, message)), _) => return Err(AwsError::new(status, code, message)),
+        (Some(Fault::Skewed(behind)), _) => return Err(skewed(service, OffsetDateTime::now_utc() + time::Duration::seconds(behind))),
+        (Some(Fault::Deleted), _) => {
+            return Err(AwsError::new(404, "NoSuchKey", "The specified key does not exist.")
+                .header("x-amz-delete-marker", "true")
+                .header("x-amz-version-id", "v2"));
+        }
         (Some(Fault::WrongRegion), _) => return Err(s3::elsewhere(parts.uri.path().split('/').nth(1).unwrap_or(""), "ap-southeast-2")),
         (Some(Fault::Garbage), _) => {
             return Ok(Answer {

@@ -53,6 +53,9 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
         Some(Fault::Status(status)) => plain(*status, &[]),
         Some(Fault::RetryAfter(status, seconds)) => plain(*status, &[("retry-after", seconds.to_string())]),
         Some(Fault::Redirect(status, to)) => plain(*status, &[("location", to.clone())]),
+        Some(Fault::Challenge(scheme)) => plain(401, &[("www-authenticate", (*scheme).to_owned())]),
+        Some(Fault::Page) => plain(200, &[("content-type", "text/html; charset=utf-8".to_owned())]),
+        Some(Fault::ManyHeaders) => plain(200, &vec![("x-more", "of it".to_owned()); 150]),
         _ if request.method == Method::POST && request.uri.path() == guard::TOKEN_PATH => token(&state, &request, body).await,
         _ => answer(&state, &request, fault.as_ref()),
     }?;

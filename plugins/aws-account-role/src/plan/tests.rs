@@ -103,11 +103,11 @@ fn p9_what_to_look_at_comes_most_likely_first() {
     let remedy = findings[1].remedy.as_deref().expect("a remedy");
     let order = ["role of exactly this name", "trust policy", "account id", "STS"].map(|word| remedy.find(word).expect(word));
     assert!(order.is_sorted(), "{remedy}");
-    let head = ["settings ok", "assume_role ok", "external_id ok", "caller_identity ok"];
+    let head = ["settings ok", "sts_region ok", "assume_role ok", "external_id ok", "caller_identity ok"];
     let (findings, _) = aws().run(|| AwsAccountRole::check(&settings(json!({})), None));
     assert_eq!(codes(&findings), head);
     let (findings, _) = aws().run(|| AwsAccountRole::check(&settings(json!({})), Some("s3://media/a")));
-    assert_eq!(codes(&findings), [&head[..], &["bucket_region ok", "list ok", "head ok", "read ok"]].concat());
+    assert_eq!(codes(&findings), [&head[..], &["bucket_region ok", "list ok", "head ok", "read ok", "kms ok", "clock ok", "sign ok"]].concat());
     let (findings, calls) = aws().run(|| AwsAccountRole::check(&settings(json!({})), Some("https://media.s3.eu-west-1.amazonaws.com/a")));
     assert_eq!((codes(&findings), calls.len()), (vec!["settings scope_violation".to_owned()], 0));
 }

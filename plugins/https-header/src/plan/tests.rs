@@ -50,7 +50,7 @@ fn l12_the_check_asks_for_the_test_location() {
     let url = "https://assets.example.com/media/a.jpg";
     for (status, code) in [(200, "ok"), (401, "upstream_auth_failed"), (404, "file_not_found")] {
         let (findings, calls) = Host::default().answer(url, status).run(|| HttpsHeader::check(&settings("x-key"), Some("a.jpg")));
-        assert_eq!(findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), [code]);
+        assert_eq!(findings.last().map(|finding| finding.code.as_str()), Some(code));
         assert_eq!(calls, [format!("http.head {url}")]);
     }
 }

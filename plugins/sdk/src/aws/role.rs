@@ -1,14 +1,17 @@
 //! The test of a role: can it be assumed, does it look at the external id, and whose is it (SPEC L5, L6, L12).
 
 use super::{ExternalIdVerdict, RoleArn, acquire, caller_identity, probe_external_id};
-use crate::{Credential, Error, ErrorKind, Finding};
+use crate::{Credential, Error, ErrorKind, Finding, stage};
 
 /// In order; `false` where a failure leaves nothing more to learn. `remedy`: what to look at when the role cannot be assumed, most likely first.
 pub fn check_role(findings: &mut Vec<Finding>, credential: &Credential, role: &RoleArn<'_>, remedy: &str) -> bool {
     match acquire(credential) {
-        Ok(seconds) => findings.push(Finding::ok("assume_role", format!("the role can be assumed; the session lasts {seconds} s"))),
+        Ok(seconds) => {
+            findings.push(Finding::ok("sts_region", "STS is active for the account in the region that it was asked in"));
+            findings.push(Finding::ok("assume_role", format!("the role can be assumed; the session lasts {seconds} s")));
+        }
         Err(error) => {
-            findings.push(Finding::failed("assume_role", &not_assumed(error, remedy)));
+            findings.push(stage::failed("assume_role", &not_assumed(error, remedy)));
             return false;
         }
     }
@@ -16,7 +19,7 @@ pub fn check_role(findings: &mut Vec<Finding>, credential: &Credential, role: &R
     match identity(role, credential) {
         Ok(finding) => findings.push(finding),
         Err(error) => {
-            findings.push(Finding::failed("caller_identity", &error));
+            findings.push(stage::failed("caller_identity", &error));
             return false;
         }
     }
@@ -24,7 +27,8 @@ pub fn check_role(findings: &mut Vec<Finding>, credential: &Credential, role: &R
 }
 
 fn not_assumed(error: Error, remedy: &str) -> Error {
-    if error.kind != ErrorKind::Rejected {
+    // What else can be wrong has a code of its own.
+    if !["role_cannot_be_assumed", "access_denied"].contains(&error.code.as_str()) {
         return error;
     }
     Error { code: "role_cannot_be_assumed".to_owned(), message: format!("Role cannot be assumed: {}", error.message), ..error }.with_remedy(remedy)
@@ -47,7 +51,7 @@ fn external_id(credential: &Credential) -> Finding {
     });
     match verdict {
         Ok(message) => Finding::ok("external_id", message),
-        Err(error) => Finding::failed("external_id", &error),
+        Err(error) => stage::failed("external_id", &error),
     }
 }
 
@@ -55,7 +59,8 @@ fn external_id(credential: &Credential) -> Finding {
 fn identity(role: &RoleArn<'_>, credential: &Credential) -> Result<Finding, Error> {
     let identity = caller_identity(credential)?;
     if identity.account != role.account {
-        return Err(Error::new(ErrorKind::Rejected, "unexpected_account", "the session belongs to another account than the role's ARN names"));
+        return Err(Error::new(ErrorKind::Rejected, "unexpected_account", "the session belongs to another account than the role's ARN names")
+            .with_remedy("Enter the ARN as IAM shows it; an endpoint that is not AWS's own may answer for it."));
     }
     Ok(Finding::ok("caller_identity", format!("the session is {}", identity.arn)))
 }
