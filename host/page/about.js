@@ -7,7 +7,7 @@ import { copied, fact, heading, state } from "./parts.js";
 export async function show({ me, signal }) {
   const [version, connectors, ready] = await Promise.all([outside("/version", { signal }), all("/connectors", { signal }), readiness(signal)]);
   const here = location.origin;
-  const part = (word) => state(word, { ok: "OK", failed: "Failed" });
+  const part = (word) => state(word);
   return [
     heading("About"),
     h("div", { class: "two" },

@@ -72,7 +72,7 @@ export async function show({ path, query: given, signal, go }) {
       body.append(...page.prefixes.map(folderRow), ...page.entries.map(entryRow));
       rows += page.prefixes.length + page.entries.length;
       more.hidden = !next;
-      if (rows > 0 && !place.contains(body)) place.replaceChildren(h("div", { class: "scroll" }, h("table", { class: "cards", "aria-label": "Objects" }, h("thead", null, h("tr", null, [["", ""], ["Name", ""], ["Size", "number"], ["Changed", ""], ["", ""]].map(([text, kind], index) => h("th", { scope: "col", class: kind }, text || h("span", { class: "unseen" }, index ? "Actions" : "Select"))))), body)), more, bar);
+      if (rows > 0 && !place.contains(body)) place.replaceChildren(h("div", { class: "scroll" }, h("table", { class: "cards", "aria-label": "Objects" }, h("thead", null, h("tr", null, [["", "pick"], ["Name", ""], ["Size", "number"], ["Changed", ""], ["", ""]].map(([text, kind], index) => h("th", { scope: "col", class: kind }, text || h("span", { class: "unseen" }, index ? "Actions" : "Select"))))), body)), more, bar);
       if (rows === 0) place.replaceChildren(empty("Nothing is here", h("p", null, prefix ? "No object begins with this path." : "The place that this connection reads is empty.")));
     } catch (error) {
       if (signal.aborted) return;
@@ -86,12 +86,12 @@ export async function show({ path, query: given, signal, go }) {
     const mark = prefix && path.lastIndexOf(prefix);
     return prefix && mark >= 0 ? path.slice(mark + prefix.length) : path.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*\//, "");
   };
-  const folderRow = (one) => h("tr", null, h("td"), h("td", null, h("a", { class: "entry", href: here({ prefix: one }) }, glyph("folder"), named(tail(one)))), h("td"), h("td"), h("td"));
+  const folderRow = (one) => h("tr", null, h("td", { class: "pick" }), h("td", null, h("a", { class: "entry", href: here({ prefix: one }) }, glyph("folder"), named(tail(one)))), h("td"), h("td"), h("td"));
   function entryRow(one) {
     const label = tail(one.path) || one.path;
     const kind = kindOf(typeOf(one.path));
     const check = h("input", { type: "checkbox", "aria-label": `Select ${plain(label)}`, onchange: () => { check.checked ? selected.add(one.path) : selected.delete(one.path); picked(); } });
-    return h("tr", { "data-path": one.path }, h("td", null, check),
+    return h("tr", { "data-path": one.path }, h("td", { class: "pick" }, check),
       h("td", null, h("button", { type: "button", class: "entry", onclick: () => look(one) }, glyph(kind === "image" ? "image" : kind === "video" ? "film" : "file"), named(label))),
       h("td", { class: "number", "data-label": "Size" }, size(one.size)), h("td", { "data-label": "Changed" }, one.last_modified && when(one.last_modified, "")),
       h("td", { class: "actions" }, copyButton(one.path, `the source path of ${plain(label)}`)));

@@ -61,7 +61,7 @@ export async function show({ path, may, signal, go, flash, again }) {
         h("h2", null, "About it"),
         h("dl", { class: "facts" },
           fact("Id", copied(connection.connection_id, "id")),
-          admin && !connection.default && fact("External id", copied(connection.external_id, "external id")),
+          admin && !connection.default && connector?.capabilities.includes("aws") && fact("External id", copied(connection.external_id, "external id")),
           fact("Revision", `${connection.revision}, version ${connection.version}`),
           !connection.default && [fact("Created", when(connection.created_at)), fact("Changed", when(connection.updated_at))],
           fact("Last worked", when(connection.last_good_at)),
@@ -180,9 +180,9 @@ export async function edit({ path, signal, go, flash }) {
   const form = h("form", { class: "card narrow", novalidate: true, onsubmit: (event) => { event.preventDefault(); busy(submit, save); } },
     h("div", { class: "summary" }),
     field({ pointer: "/name", label: "Name", hint: "3 to 255 lower-case letters, digits and _.", input: title, required: true }),
-    field({ pointer: "/description", label: "Description", input: about }),
-    settings.elements,
+    settings.needed, settings.others,
     field({ pointer: "/test_location", label: "Test location", hint: "An object that every test reads.", input: location }),
+    field({ pointer: "/description", label: "Description", input: about }),
     h("div", { class: "row" }, submit, h("a", { class: "button", href: link(name) }, "Cancel")));
   async function save() {
     clearErrors(form);

@@ -143,13 +143,13 @@ function secret(isSet, required) {
 
 /**
  * The fields of a settings schema. `before`: the settings that are there, when they are changed.
- * `read()` gives the settings (a merge patch of them, when they are changed).
+ * `needed` and `others` are their elements. `read()` gives the settings (a merge patch of them, when they are changed).
  */
 export function settingsFields(schema, before) {
   const required = new Set(schema.required ?? []);
-  // Required ones first; within that, the author's order.
+  // Required ones first, secrets last of them: JSON has no order of its own.
   const all = Object.entries(schema.properties ?? {}).map(([name, property]) => [name, resolved(property, schema)]);
-  const order = ([name, property]) => (property.readOnly ? 2 : required.has(name) ? 0 : 1);
+  const order = ([name, property]) => (property.readOnly ? 3 : required.has(name) ? 0 : 2) + (property.writeOnly ? 0.5 : 0);
   all.sort((a, b) => order(a) - order(b));
   const made = [];
   for (const [name, property] of all) {
@@ -181,7 +181,8 @@ export function settingsFields(schema, before) {
     }
     return settings;
   }
-  return { elements: made.map((one) => one.element), read, fields: made };
+  const part = (wanted) => made.filter((one) => required.has(one.name) === wanted).map((one) => one.element);
+  return { needed: part(true), others: part(false), read, fields: made };
 }
 
 /** A role that reserves the external id: the gateway never calls it. */

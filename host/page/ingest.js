@@ -68,7 +68,7 @@ function submission(usable, chosen, left, go) {
   const form = h("form", { class: "card", novalidate: true, "aria-label": "New job", onsubmit: (event) => { event.preventDefault(); busy(submit, send); } },
     h("div", { class: "summary" }),
     h("div", { class: "two" },
-      field({ pointer: "/connection_name", label: "Connection", input: connection, required: true }),
+      field({ pointer: "/connection_name", label: "Connection", hint: "One that passed its test.", input: connection, required: true }),
       field({ pointer: "/dataset_id", label: "Dataset", hint: "A name of yours; it comes to be with its first asset.", input: dataset, required: true })),
     pathsField,
     field({ pointer: "/metadata", label: "Metadata", hint: "For each of them. One a line, as name=value.", input: metadata }),

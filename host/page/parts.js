@@ -31,7 +31,7 @@ const STATES = {
   ready: ["good", "Ready"], pending: ["wait", "Not tested"], error: ["bad", "Error"],
   completed: ["good", "Completed"], in_progress: ["accent", "In progress"], received: ["accent", "Received"], paused: ["wait", "Paused"],
   stopping: ["wait", "Stopping"], stopped: ["off", "Stopped"], failed: ["bad", "Failed"],
-  active: ["good", "Active"], granted: ["off", "Granted"], broken: ["bad", "Broken"],
+  ok: ["good", "OK"], active: ["good", "Active"], granted: ["off", "Granted"], broken: ["bad", "Broken"],
 };
 
 export function state(word, words = {}) {
@@ -82,7 +82,7 @@ export function table(label, columns, rows) {
 }
 
 export function cells(columns, values) {
-  return values.map((value, index) => h("td", { class: columns[index][1], "data-label": columns[index][0] || undefined }, value));
+  return values.map((value, index) => h("td", { class: columns[index][1], "data-label": (index > 0 && columns[index][0]) || undefined }, value));
 }
 
 /** A list by pages: `load(cursor)` answers `{items, next_cursor}`, `show(item)` a row. Fills `body` and keeps a button for more. */

@@ -56,7 +56,10 @@ function card(plugin, operator, act) {
   return h("section", { class: "card", "data-plugin": plugin.id, "aria-label": plain(plugin.title ?? plugin.id) },
     h("div", { class: "spread" }, h("div", null, h("h2", null, named(plugin.title ?? plugin.id)), h("div", { class: "row" }, h("code", { class: "muted" }, named(plugin.id)), plugin.version && h("span", { class: "muted" }, `version ${plain(plugin.version)}`), state(plugin.state, { pending: "Waits for a grant" }), h("span", { class: "pill" }, installed ? "installed" : "built in"))), h("div", { class: "row" }, operator && pending && !plugin.versions.some((one) => one.state === "active") && review(plugin, pending, act), gone)),
     plugin.summary && h("p", null, lines(plugin.summary)),
-    plugin.imports && h("details", null, h("summary", null, "What it may do"), h("div", { class: "stack" }, powers(plugin.granted, plugin.egress), h("dl", { class: "facts" }, fact("Digest", h("code", null, named(plugin.digest))), fact("Reads", plugin.source_schemes.map((scheme) => h("span", { class: "pill" }, named(`${scheme}:`), " ")))))),
+    plugin.imports && h("dl", { class: "facts" },
+      fact("May call", plugin.granted.length ? plugin.granted.map((one) => [h("span", { class: "pill", title: POWERS[one]?.[1] }, POWERS[one]?.[0] ?? one), " "]) : h("span", { class: "muted" }, "nothing: it only plans")),
+      fact("May reach", plugin.egress.length ? plugin.egress.map((one) => h("div", null, h("code", null, named(one)))) : h("span", { class: "muted" }, "nothing")),
+      fact("Reads", plugin.source_schemes.map((scheme) => [h("code", null, named(`${scheme}:`)), " "]))),
     plugin.versions.length > 0 && versions(plugin, operator, act));
 }
 

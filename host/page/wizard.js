@@ -53,9 +53,9 @@ function settings(connector, { go, flash }) {
   const form = h("form", { class: "card narrow", novalidate: true, onsubmit: (event) => { event.preventDefault(); busy(submit, create); } },
     h("div", { class: "summary" }),
     field({ pointer: "/name", label: "Name", hint: "What requests call it. 3 to 255 lower-case letters, digits and _.", input: name, required: true }),
-    field({ pointer: "/description", label: "Description", input: about }),
-    fields.elements,
+    fields.needed, fields.others,
     field({ pointer: "/test_location", label: "Test location", hint: "An object that every test reads. Without it, only access is tested.", input: location }),
+    field({ pointer: "/description", label: "Description", input: about }),
     h("div", { class: "row" }, submit, h("a", { class: "button", href: "#/connections/new" }, "Back")));
   async function create() {
     clearErrors(form);

@@ -12,6 +12,7 @@ mod house;
 mod ingestion;
 mod languages;
 mod openapi;
+mod page;
 mod play;
 mod plugin_install;
 mod plugin_new;
