@@ -122,12 +122,11 @@ function setupCard(connection) {
 }
 
 function setup({ principal, external_id: externalId, steps }, withId = true) {
-  return [
+  return h("div", { class: "stack" },
     principal.account_id && h("dl", { class: "facts" },
       fact("Gateway's account", copied(principal.account_id, "account id")), fact("Gateway's role", copied(principal.role_arn, "role ARN")),
       withId && fact("External id", copied(externalId, "external id"))),
-    setupSteps(steps),
-  ];
+    setupSteps(steps));
 }
 
 /** The third step of the wizard: documents to paste, the role where it is still to come, and the test. */
@@ -142,7 +141,7 @@ async function setupView({ path, signal, go, flash, again }) {
     crumbs(["Connections", "#/connections"], [plain(name), link(name)], ["Setup"]),
     heading(["Set up ", named(name)], "The customer does this once, where their storage is. The test then shows whether it is right."),
     h("ol", { class: "steps", "aria-label": "Steps" }, h("li", { class: "done" }, "Choose a connector"), h("li", { class: "done" }, "Fill in its settings"), h("li", { "aria-current": "step" }, "Let the gateway in, and test")),
-    h("section", { class: "card narrow", "aria-label": "Documents" }, setup(told, usesId)),
+    h("section", { class: "card narrow", "aria-label": "Documents" }, h("h2", null, "What the customer does"), setup(told, usesId)),
     h("div", { class: "narrow stack" }, setting ? roleForm(connection, connector, setting, { go, flash }) : [testCard(connection, true, again), h("div", null, h("a", { class: "button first", href: link(name) }, "Done"))]),
   ];
 }

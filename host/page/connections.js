@@ -87,7 +87,7 @@ function rows(one, connectors, may) {
       said = problem(error, () => busy(test, run));
     }
     const close = h("button", { type: "button", class: "plain", onclick: () => { detail.remove(); test.focus(); } }, "Close");
-    const detail = h("tr", { class: "detail" }, h("td", { colspan: COLUMNS.length }, h("div", { class: "spread" }, h("h3", null, "What the test found"), close), said));
+    const detail = h("tr", { class: "detail" }, h("td", { colspan: COLUMNS.length }, h("div", { class: "spread" }, h("h2", null, "What the test found"), close), said));
     row.after(detail);
   }
   fill(one);

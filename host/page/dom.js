@@ -107,15 +107,19 @@ export function copyButton(text, what) {
       area.value = text;
       button.after(area);
       area.select();
-      done(document.execCommand("copy") ? "Copied" : "Select it and copy");
+      done(document.execCommand("copy") ? "Copied" : "Not copied");
       area.remove();
       button.focus();
     }
   }
-  function done(word) {
+  function label(word) {
     button.textContent = word;
-    say(`${what}: ${word}`);
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    button.setAttribute("aria-label", `${word} ${what}`);
+  }
+  function done(word) {
+    label(word);
+    say(`${word}: ${what}`);
+    setTimeout(() => label("Copy"), 2000);
   }
   return button;
 }

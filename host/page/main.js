@@ -12,6 +12,8 @@ let me = null;
 let leaving = new AbortController();
 let flashed = null;
 let showing = 0;
+/** A page that was just loaded is read from its beginning; later the heading of what is new has the focus. */
+let loaded = true;
 
 /** Each is fetched when it is first shown. `needs`: what is not for everybody is not shown to everybody. */
 const SECTIONS = [
@@ -101,12 +103,13 @@ async function show() {
     clearTimeout(slow);
   }
   if (turn !== showing || !me) return;
-  main.replaceChildren(...[flashed && h("div", { class: "note good", role: "status" }, h("p", null, flashed)), content].flat().filter(Boolean));
+  main.replaceChildren(...[flashed && h("div", { class: "note good" }, h("p", null, flashed)), content].flat().filter(Boolean));
   if (flashed) say(flashed);
   flashed = null;
   const title = main.querySelector("h1");
   document.title = `${title?.textContent ?? "Portcullis"} · Portcullis`;
-  if (!main.contains(document.activeElement)) title?.focus({ preventScroll: true });
+  if (!loaded && !main.contains(document.activeElement)) title?.focus({ preventScroll: true });
+  loaded = false;
   window.scrollTo(0, 0);
 }
 
@@ -127,6 +130,7 @@ function signIn(why) {
   leaving.abort();
   forget();
   me = null;
+  loaded = false;
   document.title = "Sign in · Portcullis";
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   const input = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": "token-hint token-wrong", required: true });

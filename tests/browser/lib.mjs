@@ -111,8 +111,12 @@ async function look(page, held, name, { phone = true } = {}) {
   const shoot = async (kind) => {
     await page.screenshot({ path: join(shots, `${name}-${kind}.png`), fullPage: true, animations: "disabled" });
     await axe(page, `${name}-${kind}`);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    check(over <= 0, `${name}-${kind} is ${over} px wider than its screen`);
+    const over = await page.evaluate(() => {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      const beyond = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > clientWidth && !one.closest(".scroll, pre"));
+      return scrollWidth > clientWidth && `${scrollWidth - clientWidth} px wider than its screen: ${beyond.slice(0, 6).map((one) => one.outerHTML.slice(0, 120)).join("\n")}`;
+    });
+    check(!over, `${name}-${kind} is ${over}`);
   };
   await shoot("light");
   await page.emulateMedia({ colorScheme: "dark" });

@@ -31,7 +31,7 @@ export default async ({ page, held, look }) => {
   const at = (name) => `https://localhost:${scene.origin_port}/basic/${name}`;
   const sources = [at("a.txt"), ...Array.from({ length: 40 }, (_, index) => at(`many/${index}.txt`)), at("none.txt"), "https://elsewhere.example/x.txt"];
   await paths.fill(sources.join("\n"));
-  await page.getByText("43 assets").waitFor();
+  await page.locator("main").getByText("43 assets").waitFor();
   await world("slow", { requests: 12, milliseconds: 700 });
   await page.getByRole("button", { name: "Ingest", exact: true }).click();
   await heading(page, /^Into cats/).waitFor();

@@ -22,7 +22,6 @@ export default async ({ page, held }) => {
 
   await page.reload();
   await heading(page, "Connections").waitFor();
-  await page.evaluate(() => document.activeElement.blur());
   await press("Tab");
   same(await focused(), "Skip to the content", "first of all");
   const outlined = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
@@ -49,6 +48,6 @@ export default async ({ page, held }) => {
   await dialog.waitFor();
   await page.keyboard.type("films");
   await press("Enter");
-  await page.getByText("The connection films was deleted.").waitFor();
+  await page.locator("main").getByText("The connection films was deleted.").waitFor();
   same((await api("GET", "/connections")).items.length, 1, "it is deleted");
 };

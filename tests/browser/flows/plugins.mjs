@@ -33,18 +33,18 @@ export default async ({ page, held, look }) => {
   same((await api("GET", "/connectors")).items.some((one) => one.id === "files_bearer"), false, "it runs for nobody");
   await card.getByRole("button", { name: "Review and grant" }).first().click();
   await dialog.getByRole("button", { name: "Grant and activate" }).click();
-  await page.getByText("is active: new connections can be made with it").waitFor();
+  await page.locator("main").getByText("is active: new connections can be made with it").waitFor();
 
   // Its form is there at once.
   await page.goto(`${scene.url}/#/connections/new`);
   await page.locator('[data-type="files_bearer"]').click();
   await field(page, "/config/bearer_token").waitFor();
-  same(await field(page, "/config/bearer_token").locator("input").getAttribute("type"), "password", "its secret");
-  await field(page, "/name").locator("input").fill("fifth");
-  await field(page, "/config/hostname").locator("input").fill("localhost");
-  await field(page, "/config/port").locator("input").fill(String(scene.origin_port));
-  await field(page, "/config/bearer_token").locator("input").fill(scene.bearer);
-  await field(page, "/test_location").locator("input").fill(`https://localhost:${scene.origin_port}/bearer/a.txt`);
+  same(await field(page, "/config/bearer_token").locator("input").first().getAttribute("type"), "password", "its secret");
+  await field(page, "/name").locator("input").first().fill("fifth");
+  await field(page, "/config/hostname").locator("input").first().fill("localhost");
+  await field(page, "/config/port").locator("input").first().fill(String(scene.origin_port));
+  await field(page, "/config/bearer_token").locator("input").first().fill(scene.bearer);
+  await field(page, "/test_location").locator("input").first().fill(`https://localhost:${scene.origin_port}/bearer/a.txt`);
   await page.getByRole("button", { name: "Create and test" }).click();
   await heading(page, /^fifth Ready/).waitFor();
 
@@ -58,7 +58,7 @@ export default async ({ page, held, look }) => {
   await until("two versions", async () => (await card.locator("tr[data-digest]").count()) === 2 && (await card.locator('[data-state="granted"]').count()) === 1);
   await page.goto(`${scene.url}/#/connections/fifth`);
   await page.getByRole("button", { name: "Move it" }).click();
-  await page.getByText("It was moved to version").waitFor();
+  await page.locator("main").getByText("It was moved to version").waitFor();
 
   // One that would reach somebody else says so, and is marked.
   await page.goto(`${scene.url}/#/plugins`);
@@ -72,7 +72,7 @@ export default async ({ page, held, look }) => {
 
   // Back to the first, and away with all: not while a connection needs one.
   await card.getByRole("button", { name: /^Activate/ }).click();
-  await page.getByText("Connections stay on theirs until they are moved.").waitFor();
+  await page.locator("main").getByText("Connections stay on theirs until they are moved.").waitFor();
   await look("versions");
   await page.getByRole("button", { name: "Remove files_bearer" }).click();
   await dialog.getByLabel("Type files_bearer to confirm").fill("files_bearer");
@@ -82,6 +82,6 @@ export default async ({ page, held, look }) => {
   await page.getByRole("button", { name: "Remove files_bearer" }).click();
   await dialog.getByLabel("Type files_bearer to confirm").fill("files_bearer");
   await dialog.getByRole("button", { name: "Remove" }).click();
-  await page.getByText("files_bearer was removed.").waitFor();
+  await page.locator("main").getByText("files_bearer was removed.").waitFor();
   same(await card.count(), 0, "it is gone");
 };

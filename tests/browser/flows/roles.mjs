@@ -31,7 +31,7 @@ export default async ({ page, look }) => {
   await page.goto(`${scene.url}/#/ingest`);
   await page.getByLabel("Source paths").waitFor();
   await page.goto(`${scene.url}/#/about`);
-  await page.getByText("Portcullis 0.").waitFor();
+  await page.locator("main").getByText("Portcullis 0.").waitFor();
   await look("about");
 
   await page.getByRole("button", { name: "Sign out" }).click();

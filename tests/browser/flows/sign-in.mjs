@@ -32,7 +32,7 @@ export default async ({ page, context, held, look }) => {
   await heading(page, "Connections").waitFor();
   await until("it is over", () => Date.now() > Date.parse(short.expires_at) + 100);
   await page.getByRole("link", { name: "Plugins" }).click();
-  await page.getByText("it expired or was revoked").waitFor();
+  await page.locator("main").getByText("it expired or was revoked").waitFor();
   await look("expired");
   await input.fill(scene.token);
   await submit.click();

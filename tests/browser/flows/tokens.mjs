@@ -5,7 +5,7 @@ export default async ({ page, held, look }) => {
   held.expect(401, 422, 409);
   await signIn(page, { at: "#/tokens" });
   await heading(page, "Tokens").waitFor();
-  await page.getByText("this one").waitFor();
+  await page.locator("main").getByText("this one").waitFor();
   await page.getByRole("button", { name: "Make a token" }).click();
   await until("a name is needed", () => wrongAt(page, "/name"));
   await page.getByLabel("Name").fill("pipeline");
@@ -26,7 +26,7 @@ export default async ({ page, held, look }) => {
   check(!(await page.content()).includes(text), "it is not shown again");
   await row.getByRole("button", { name: "Revoke pipeline" }).click();
   await dialog.getByRole("button", { name: "Revoke" }).click();
-  await page.getByText("The token pipeline is revoked.").waitFor();
+  await page.locator("main").getByText("The token pipeline is revoked.").waitFor();
   same(await api("GET", "/whoami", undefined, text).then(() => "taken", (error) => error.message.includes("401")), true, "it is refused");
   await look("revoked");
 

@@ -12,8 +12,8 @@ export default async ({ page, context, held, look }) => {
   await page.route(lists, failed(500, { type: "urn:portcullis:problem:internal_error", title: "Internal Server Error", status: 500, code: "internal_error", detail: "the gateway failed; its log names the request id", request_id: "1f-2a" }));
   await page.reload();
   await page.locator('.problem[data-code="internal_error"]').waitFor();
-  await page.getByText("1f-2a").waitFor();
-  await page.getByText("tell who runs the gateway the request id").waitFor();
+  await page.locator("main").getByText("1f-2a").waitFor();
+  await page.locator("main").getByText("tell who runs the gateway the request id").waitFor();
   await look("failed");
   await page.unroute(lists);
   await page.getByRole("button", { name: "Try again" }).click();
@@ -25,7 +25,7 @@ export default async ({ page, context, held, look }) => {
   await page.unroute(lists);
   await page.route(lists, failed(429, { status: 429, code: "too_many_requests", detail: "too many requests", remedy: "wait a minute", request_id: "x" }));
   await page.getByRole("button", { name: "Try again" }).click();
-  await page.getByText("Wait a minute.").waitFor();
+  await page.locator("main").getByText("Wait a minute.").waitFor();
   await page.unroute(lists);
 
   // Off line, and on again.

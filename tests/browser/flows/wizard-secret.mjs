@@ -8,7 +8,7 @@ export default async ({ page, held, look }) => {
   const put = (pointer, text) => field(page, pointer).locator("input, textarea").first().fill(text);
   await signIn(page, { at: "#/connections/new/https_basic" });
   await heading(page, "HTTPS with user name and password").waitFor();
-  same(await field(page, "/config/password").locator("input").getAttribute("type"), "password", "a secret is not shown while it is typed");
+  same(await field(page, "/config/password").locator("input").first().getAttribute("type"), "password", "a secret is not shown while it is typed");
   await put("/name", "press");
   await put("/config/hostname", hostname);
   await put("/config/port", String(port));
@@ -16,17 +16,17 @@ export default async ({ page, held, look }) => {
   await put("/config/password", "not the password");
   await put("/test_location", location);
   await page.getByRole("button", { name: "Create and test" }).click();
-  await page.getByText("its first test failed").waitFor();
+  await page.locator("main").getByText("its first test failed").waitFor();
   await page.locator(".findings .fail .remedy").first().waitFor();
   await look("failed");
 
   // Edited: the secret again, and now it works.
   await page.goto(`${scene.url}/#/connections/press/edit`);
   await heading(page, "Edit press").waitFor();
-  same(await field(page, "/config/password").locator("input").inputValue(), "", "a secret never comes back");
+  same(await field(page, "/config/password").locator("input").first().inputValue(), "", "a secret never comes back");
   await put("/config/password", password);
   await page.getByRole("button", { name: "Save and test" }).click();
-  await page.getByText("Saved, and it passed its test.").waitFor();
+  await page.locator("main").getByText("Saved, and it passed its test.").waitFor();
   await heading(page, /^press Ready/).waitFor();
 
   // What is left out stays; another host asks for the secret again, beside its field.
@@ -35,7 +35,7 @@ export default async ({ page, held, look }) => {
   await look("edit");
   await put("/description", "Press photos");
   await page.getByRole("button", { name: "Save and test" }).click();
-  await page.getByText("Saved.", { exact: true }).waitFor();
+  await page.locator("main").getByText("Saved.", { exact: true }).waitFor();
   const kept = await api("GET", "/connections/press");
   same([kept.description, kept.status, kept.revision], ["Press photos", "ready", 2], "only the description changed");
   await page.goto(`${scene.url}/#/connections/press/edit`);
@@ -71,7 +71,7 @@ export default async ({ page, held, look }) => {
   await look("delete");
   await dialog.getByLabel("Type press to confirm").fill("press");
   await dialog.getByRole("button", { name: "Delete" }).click();
-  await page.getByText("The connection press was deleted.").waitFor();
+  await page.locator("main").getByText("The connection press was deleted.").waitFor();
   await heading(page, "Connections").waitFor();
   same((await api("GET", "/connections")).items.map((one) => one.name), ["portcullis"], "what is left");
 };
