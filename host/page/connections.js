@@ -18,7 +18,7 @@ export async function show({ may, signal, query: given }) {
   function fill() {
     list = paged({
       signal, label: "Connections", columns: COLUMNS,
-      load: (cursor) => get(`/connections${query({ status: status.value, type: type.value, limit: 100, cursor })}`, { signal }),
+      load: (cursor) => get(`/connections${query({ status: status.value, type: type.value, limit: 500, cursor })}`, { signal }),
       show: (one) => rows(one, connectors, may),
       nothing: () => empty("No connection fits", h("p", null, "None has this status and type."), h("button", { type: "button", onclick: reset }, "Show all")),
     });

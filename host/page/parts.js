@@ -2,19 +2,25 @@
 
 import { h, named, lines, plain, prose, when, actionButton, copyButton, say } from "./dom.js";
 
-const TITLES = { 0: "No connection to the gateway", 403: "Not allowed", 404: "Not there", 409: "Not possible now", 413: "Too large", 422: "Some fields are wrong", 429: "Too many requests", 500: "The gateway failed", 502: "The remote or its connector failed", 503: "Not available now" };
+const TITLES = { 403: "Not allowed", 404: "Not there", 409: "Not possible now", 413: "Too large", 422: "Some fields are wrong", 429: "Too many requests", 500: "The gateway failed", 502: "The remote or its connector failed", 503: "Not available now" };
+
+const CODES = { test_failed: "It did not pass its test", unreachable: "No connection to the gateway", page_failed: "The page failed", page_incomplete: "The page is not whole" };
 
 /** A problem with what to do about it. `again`: what to try again. */
 export function problem(error, again) {
-  if (error?.code === undefined) throw error;
+  if (typeof error?.code !== "string") {
+    // Ours: who looks for it finds it on the console.
+    console.error(error);
+    return problem({ code: "page_failed", detail: "This page has a defect.", remedy: "Load it again; if it stays, tell who runs the gateway what you did." }, () => location.reload());
+  }
   const ours = error.status >= 500 && error.code === "internal_error";
   const remedy = error.remedy ?? (ours ? "It is not your doing. Try again; if it stays, tell who runs the gateway the request id." : undefined);
-  say(`${TITLES[error.status] ?? "Error"}: ${error.detail}`);
+  say(`${CODES[error.code] ?? TITLES[error.status] ?? "Error"}: ${error.detail}`);
   return h("div", { class: "note bad problem", role: "alert", "data-code": error.code },
-    h("h2", null, TITLES[error.status] ?? error.title ?? "Error"),
+    h("h2", null, CODES[error.code] ?? TITLES[error.status] ?? error.title ?? "Error"),
     h("p", null, lines(sentence(error.detail))),
     remedy && h("p", null, lines(sentence(remedy))),
-    error.errors?.length > 0 && h("ul", null, error.errors.map((one) => h("li", null, h("code", null, named(one.pointer || "/")), " ", lines(one.detail)))),
+    error.errors?.length > 0 && h("ul", null, error.errors.map((one) => h("li", null, one.pointer !== "/config" && [h("code", null, named(one.pointer || "/")), " "], lines(sentence(one.detail))))),
     h("p", { class: "small muted" }, "Code ", h("code", null, named(error.code)), error.request_id && [" · request ", h("code", null, named(error.request_id))]),
     again && h("div", { class: "row" }, actionButton("Try again", {}, again)));
 }

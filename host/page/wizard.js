@@ -34,6 +34,7 @@ function settings(connector, { go, flash }) {
   const name = h("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
   const about = h("textarea", { rows: 2 });
   const location = h("input", { autocomplete: "off", spellcheck: "false", placeholder: connector.source_schemes.includes("s3") ? "s3://bucket/key" : "https://…" });
+  const strict = h("input", { type: "checkbox" });
   const submit = h("button", { class: "first" }, "Create and test");
   const later = role && h("input", { type: "checkbox", id: "no-role-yet", onchange: chosen });
   const roleField = role && fields.fields.find((one) => one.name === role);
@@ -56,22 +57,24 @@ function settings(connector, { go, flash }) {
     fields.needed, fields.others,
     field({ pointer: "/test_location", label: "Test location", hint: "An object that every test reads. Without it, only access is tested.", input: location }),
     field({ pointer: "/description", label: "Description", input: about }),
+    h("label", { class: "check" }, strict, h("span", null, "Store it only if it passes its test")),
     h("div", { class: "row" }, submit, h("a", { class: "button", href: "#/connections/new" }, "Back")));
   async function create() {
     clearErrors(form);
     const body = { name: name.value, type: connector.id, config: fields.read(), ...(about.value && { description: about.value }), ...(location.value && { test_location: location.value }) };
-    const text = JSON.stringify(body);
+    const at = `/connections${strict.checked && !later?.checked ? "?validate=require" : ""}`;
+    const text = at + JSON.stringify(body);
     if (sent !== undefined && sent !== text) key = newKey();
     sent = text;
     try {
-      const made = await post("/connections", body, once(key));
-      const at = `#/connections/${encodeURIComponent(made.name)}`;
+      const made = await post(at, body, once(key));
+      const there = `#/connections/${encodeURIComponent(made.name)}`;
       if (made.status === "ready") {
         flash(`${made.name} is ready: it passed its test.`);
-        go(at);
+        go(there);
       } else {
         flash(made.last_test ? `${made.name} is stored; its first test failed. The setup below says what the customer has to do; then test again.` : `${made.name} is reserved. Its external id is below.`);
-        go(`${at}/setup`);
+        go(`${there}/setup`);
       }
     } catch (error) {
       // What the gateway refused made nothing: the next try is a new request.

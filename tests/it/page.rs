@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use http::Method;
-use portcullis_tests::component::{greedy, version};
+use portcullis_tests::component::{greedy, named, patched, version};
 use portcullis_tests::ministack::root;
 use portcullis_tests::origin::Fault;
 use portcullis_tests::scene::{CUSTOMER, MEDIA, ODD_KEYS, READER_ROLE, trust};
@@ -35,7 +35,7 @@ flows! {
     m22_c39_one_signs_in_with_a_token_and_is_told_when_it_ends: "sign-in",
     c02_c04_l04_l12_l14_connections_are_listed_filtered_and_tested: "connections",
     c02_l01_l02_v02_v08_c07_a_role_is_reserved_before_it_exists_then_entered_and_ready: "wizard-role",
-    c02_c21_c25_p13_a_connection_with_a_secret_is_made_edited_disabled_and_deleted: "wizard-secret",
+    c02_c21_c25_p13_v10_a_connection_with_a_secret_is_made_edited_disabled_and_deleted: "wizard-secret",
     c23_objects_are_browsed_previewed_and_downloaded: "browse",
     c13_c34_c35_c36_l17_a_job_is_followed_and_its_failed_ones_tried_again: "ingest",
     b08_a_connector_is_dropped_in_granted_used_replaced_and_removed: "plugins",
@@ -90,6 +90,7 @@ fn set(play: &Play) -> Value {
         "origin_port": play.origin.port(), "username": settings.username, "password": settings.password, "bearer": settings.token,
         "image": root().join("examples/media/fractal.png"),
         "first": file("first.wasm", version(1)), "second": file("second.wasm", version(2)), "greedy": file("greedy.wasm", greedy("evil.example").0),
+        "hostile": file("hostile.wasm", patched(named("evil_plugins"), "HTTPS with a bearer token", "<img src=x onerror=a()> x")),
     })
 }
 

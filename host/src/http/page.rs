@@ -94,8 +94,10 @@ async fn index(headers: HeaderMap) -> Response {
 async fn file(Path((version, name)): Path<(String, String)>) -> Result<Response, Problem> {
     let found = FILES.iter().find(|file| file.name == name && version == PAGE.version);
     let File { media_type, bytes, .. } = found.ok_or_else(|| Error::not_found("no_such_route", "there is nothing at this path"))?;
-    let headers =
-        [(header::CONTENT_TYPE, HeaderValue::from_static(media_type)), (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"))];
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+    ];
     Ok(guarded((headers, Bytes::from_static(bytes)).into_response()))
 }
 

@@ -13,11 +13,11 @@ use super::{Answer, Shared, answer, require};
 use crate::model::{Caller, Error, Kind, OrgId, Role, Timestamp, TokenId, TokenRecord};
 
 pub fn routes() -> Routes {
-    Routes::new("tokens")
-        .get("/whoami", whoami, described::whoami())
-        .get("/tokens", list, described::list())
-        .post("/tokens", mint, described::mint())
-        .delete("/tokens/{id}", revoke, described::revoke())
+    Routes::new("tokens").get("/whoami", whoami, described::whoami()).get("/tokens", list, described::list()).post("/tokens", mint, described::mint()).delete(
+        "/tokens/{id}",
+        revoke,
+        described::revoke(),
+    )
 }
 
 #[derive(Serialize)]

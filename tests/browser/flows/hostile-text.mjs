@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { api, check, films, heading, same, scene, signIn, until } from "../lib.mjs";
 
 const MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
+const PLUGIN = "<img src=x onerror=a()> x";
 const TURNED = "gpj.\u202Ecat\u200B.png";
 
 export default async ({ page, held, look }) => {
@@ -26,6 +27,17 @@ export default async ({ page, held, look }) => {
   await page.getByRole("dialog").getByText("U+202E").waitFor();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
   await look("tokens");
+
+  // A connector's own words, before and after it is installed.
+  await page.goto(`${scene.url}/#/plugins`);
+  await page.getByLabel("Drop a connector's .wasm here, or choose it").setInputFiles(scene.hostile);
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(PLUGIN).waitFor();
+  await dialog.getByRole("button", { name: "Grant and activate" }).click();
+  await page.locator('[data-plugin="evil_plugins"]').getByText(PLUGIN).waitFor();
+  await look("plugin");
+  await page.goto(`${scene.url}/#/connections/new/evil_plugins`);
+  await heading(page, PLUGIN).waitFor();
 
   // Keys that a careless page loses or obeys.
   await page.goto(`${scene.url}/#/browse/films?prefix=odd%2F`);

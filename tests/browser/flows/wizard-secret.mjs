@@ -15,6 +15,13 @@ export default async ({ page, held, look }) => {
   await put("/config/username", username);
   await put("/config/password", "not the password");
   await put("/test_location", location);
+  // Stored only if it passes, if that is asked for.
+  await page.getByLabel("Store it only if it passes its test").check();
+  await page.getByRole("button", { name: "Create and test" }).click();
+  await page.locator('.problem[data-code="test_failed"]').waitFor();
+  await look("not-stored");
+  same((await api("GET", "/connections")).items.length, 1, "nothing is stored");
+  await page.getByLabel("Store it only if it passes its test").uncheck();
   await page.getByRole("button", { name: "Create and test" }).click();
   await page.locator("main").getByText("its first test failed").waitFor();
   await page.locator(".findings .fail .remedy").first().waitFor();

@@ -7,7 +7,11 @@ use crate::http::body::MAX_BODY;
 use crate::model::Role;
 
 pub fn whoami() -> Operation {
-    operation("get_whoami", "The token that the request came with").about("Its role says what may be called.").answers(200, "As it is stored, without its text.", "Token")
+    operation("get_whoami", "The token that the request came with").about("Its role says what may be called.").answers(
+        200,
+        "As it is stored, without its text.",
+        "Token",
+    )
 }
 
 pub fn list() -> Operation {
