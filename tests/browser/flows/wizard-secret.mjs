@@ -45,7 +45,9 @@ export default async ({ page, held, look }) => {
   await page.locator("main").getByText("Saved.", { exact: true }).waitFor();
   const kept = await api("GET", "/connections/press");
   same([kept.description, kept.status, kept.revision], ["Press photos", "ready", 2], "only the description changed");
+  await heading(page, /^press/).waitFor();
   await page.goto(`${scene.url}/#/connections/press/edit`);
+  await heading(page, "Edit press").waitFor();
   await put("/config/hostname", "elsewhere.example");
   await page.getByRole("button", { name: "Save and test" }).click();
   await until("the secret is asked for again", () => wrongAt(page, "/config/password"));
@@ -53,6 +55,7 @@ export default async ({ page, held, look }) => {
 
   // Somebody else was faster.
   await page.goto(`${scene.url}/#/connections/press`);
+  await heading(page, /^press/).waitFor();
   await page.goto(`${scene.url}/#/connections/press/edit`);
   await heading(page, "Edit press").waitFor();
   await api("PATCH", "/connections/press", { description: "Changed meanwhile" });
