@@ -164,7 +164,7 @@ function roleForm(connection, connector, setting, { go, flash }) {
   return form;
 }
 
-export async function edit({ path, signal, go, flash }) {
+export async function edit({ path, signal, go, flash, again }) {
   const connection = await get(at(path[1]), { signal });
   const { name } = connection;
   if (connection.default) return [crumbs(["Connections", "#/connections"], [plain(name), link(name)], ["Edit"]), h("h1", { tabindex: "-1" }, "The default connection is not edited"), h("p", null, "Its name and role come from the gateway's configuration.")];
@@ -199,7 +199,7 @@ export async function edit({ path, signal, go, flash }) {
       flash(!tested ? "Saved." : tested.passed ? "Saved, and it passed its test." : "Saved. It failed its test and is not used until it passes; what was found is below.");
       go(link(changed.name));
     } catch (error) {
-      showErrors(form, error, (one) => problem(one));
+      showErrors(form, error, (one) => problem(one, one.code === "stale_version" ? again : undefined, "Load what it is now"));
     }
   }
   return [

@@ -7,11 +7,11 @@ const TITLES = { 403: "Not allowed", 404: "Not there", 409: "Not possible now", 
 const CODES = { test_failed: "It did not pass its test", unreachable: "No connection to the gateway", page_failed: "The page failed", page_incomplete: "The page is not whole" };
 
 /** A problem with what to do about it. `again`: what to try again. */
-export function problem(error, again) {
+export function problem(error, again, word = "Try again") {
   if (typeof error?.code !== "string") {
     // Ours: who looks for it finds it on the console.
     console.error(error);
-    return problem({ code: "page_failed", detail: "This page has a defect.", remedy: "Load it again; if it stays, tell who runs the gateway what you did." }, () => location.reload());
+    return problem({ code: "page_failed", detail: "This page has a defect.", remedy: "Load it again; if it stays, tell who runs the gateway what you did." }, () => location.reload(), "Load it again");
   }
   const ours = error.status >= 500 && error.code === "internal_error";
   const remedy = error.remedy ?? (ours ? "It is not your doing. Try again; if it stays, tell who runs the gateway the request id." : undefined);
@@ -22,12 +22,14 @@ export function problem(error, again) {
     remedy && h("p", null, lines(sentence(remedy))),
     error.errors?.length > 0 && h("ul", null, error.errors.map((one) => h("li", null, one.pointer !== "/config" && [h("code", null, named(one.pointer || "/")), " "], lines(sentence(one.detail))))),
     h("p", { class: "small muted" }, "Code ", h("code", null, named(error.code)), error.request_id && [" · request ", h("code", null, named(error.request_id))]),
-    again && h("div", { class: "row" }, actionButton("Try again", {}, again)));
+    again && h("div", { class: "row" }, actionButton(word, {}, again)));
 }
 
 /** Messages of the API begin small and end without a full stop. */
 export function sentence(text) {
   const whole = String(text ?? "");
+  // A code at the beginning stays as it is.
+  if (/^[a-z0-9]+_[a-z0-9_]*\b/.test(whole)) return whole;
   return whole && whole[0].toUpperCase() + whole.slice(1) + (/[.!?…]$/.test(whole) ? "" : ".");
 }
 

@@ -63,6 +63,8 @@ export default async ({ page, held, look }) => {
   await page.getByRole("button", { name: "Save and test" }).click();
   await page.locator('.problem[data-code="stale_version"]').waitFor();
   await look("stale");
+  await page.getByRole("button", { name: "Load what it is now" }).click();
+  await until("the other's words", async () => (await field(page, "/description").locator("textarea").inputValue()) === "Changed meanwhile");
 
   await page.goto(`${scene.url}/#/connections/press`);
   await page.getByRole("button", { name: "Disable" }).click();
