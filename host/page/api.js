@@ -64,6 +64,28 @@ async function told(answer) {
     remedy: "Something between this page and the gateway may have answered. Try again, then ask who runs it." });
 }
 
+/** The bytes of an answer, at most so many, in parts as a Blob takes them. */
+export async function bytes(path, most, options) {
+  const reader = (await ask("GET", path, options)).body.getReader();
+  const parts = [];
+  for (let total = 0; ; ) {
+    let step;
+    try {
+      step = await reader.read();
+    } catch (error) {
+      if (options?.signal?.aborted) throw error;
+      throw new Problem({ code: "broke_off", detail: "It broke off before its end.", remedy: "The gateway or the remote went away meanwhile: try again." });
+    }
+    if (step.done) return parts;
+    total += step.value.length;
+    parts.push(step.value);
+    if (total > most) {
+      await reader.cancel();
+      throw new Problem({ code: "too_large_here", detail: "It is too large for a browser's memory.", remedy: "Read it on the command line: portcullis cat." });
+    }
+  }
+}
+
 async function json(method, path, value, options) {
   const sent = value === undefined ? {} : { body: JSON.stringify(value), type: "application/json" };
   const answer = await ask(method, path, { ...sent, ...options });

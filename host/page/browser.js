@@ -1,7 +1,7 @@
 // What a connection may read: folders, objects, and a look at one. A preview is a blob of an allowed type: nothing in it is ever run.
 
 import { h, actionButton, busy, count, fresh, glyph, lines, named, plain, say, size, when, copyButton } from "./dom.js";
-import { all, ask, get, post, query } from "./api.js";
+import { all, ask, bytes, get, post, query } from "./api.js";
 import { choice, empty, fact, field, heading, note, problem } from "./parts.js";
 
 const MIB = 1 << 20;
@@ -121,7 +121,7 @@ export async function show({ path, query: given, signal, go }) {
       const small = length === null || length <= DOWNLOAD_MOST;
       actions.replaceChildren(small ? actionButton("Download", {}, () => download(one.path)) : h("p", { class: "hint" }, "Too large for a browser's memory. On a command line: ", h("code", null, `portcullis cat ${chosen.name} `, named(one.path))));
       if (kind === "text") await showText(figure, one.path, length, mine);
-      else if (kind && length !== null && length <= SHOWN[kind].most) await showMedia(figure, one.path, kind, type, mine);
+      else if (kind && (length ?? 0) <= SHOWN[kind].most) await showMedia(figure, one.path, kind, type, mine);
       else figure.replaceChildren(h("p", { class: "muted hint" }, kind ? "Too large to show here." : "This type is not shown here; it can be downloaded."));
     } catch (error) {
       if (mine.aborted) return;
@@ -140,16 +140,17 @@ export async function show({ path, query: given, signal, go }) {
   async function showText(figure, path, length, mine) {
     const { most } = SHOWN.text;
     // An empty object has no first byte.
-    const answer = await ask("GET", objectAt(chosen.name, path), { signal: mine, headers: length === 0 ? {} : { range: `bytes=0-${most - 1}` } });
-    const text = new TextDecoder("utf-8").decode(await answer.arrayBuffer());
+    const parts = await bytes(objectAt(chosen.name, path), DOWNLOAD_MOST, { signal: mine, headers: length === 0 ? {} : { range: `bytes=0-${most - 1}` } });
+    // A remote that knows no ranges sends all of it.
+    const text = await new Blob(parts).slice(0, most).text();
     figure.replaceChildren(h("pre", { tabindex: "0", role: "region", "aria-label": "The object's text" }, text ? lines(text) : h("span", { class: "muted" }, "It is empty.")));
     if (length > most) figure.after(h("p", { class: "hint" }, `The first ${size(most)}.`));
     say("Its text is shown");
   }
   async function showMedia(figure, path, kind, type, mine) {
-    const bytes = await (await ask("GET", objectAt(chosen.name, path), { signal: mine })).arrayBuffer();
+    const parts = await bytes(objectAt(chosen.name, path), SHOWN[kind].most, { signal: mine });
     // The blob's type is one of ours: what the remote says of it is not believed a second time.
-    url = URL.createObjectURL(new Blob([bytes], { type }));
+    url = URL.createObjectURL(new Blob(parts, { type }));
     const broken = () => figure.replaceChildren(h("p", { class: "muted hint" }, `The bytes are no ${kind} that this browser can show.`));
     const element = kind === "image" ? h("img", { src: url, alt: `Preview of ${plain(tail(path) || path)}`, onerror: broken }) : h(kind, { src: url, controls: true, onerror: broken, "aria-label": `Preview of ${plain(tail(path) || path)}` });
     figure.replaceChildren(element);
@@ -157,8 +158,8 @@ export async function show({ path, query: given, signal, go }) {
   }
   async function download(path) {
     try {
-      const bytes = await (await ask("GET", objectAt(chosen.name, path), {})).arrayBuffer();
-      const at = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+      const parts = await bytes(objectAt(chosen.name, path), DOWNLOAD_MOST);
+      const at = URL.createObjectURL(new Blob(parts, { type: "application/octet-stream" }));
       h("a", { href: at, download: path.split(/[?#]/)[0].split("/").filter(Boolean).pop() ?? "object" }).click();
       setTimeout(() => URL.revokeObjectURL(at), PATIENCE);
       say("Downloaded");

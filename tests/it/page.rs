@@ -43,6 +43,7 @@ flows! {
     c05_what_a_role_may_not_do_is_not_shown: "roles",
     c40_each_kind_of_trouble_says_what_to_do: "trouble",
     a17_s15_what_others_wrote_is_text: "hostile-text",
+    c40_v02_a_form_is_drawn_from_any_schema: "schema",
     the_keyboard_is_enough: "keyboard",
 }
 
