@@ -31,10 +31,12 @@ export class Problem extends Error {
   }
 }
 
-const unreachable = () => new Problem({
-  code: "unreachable", detail: "The gateway does not answer.",
-  remedy: "See whether it runs and whether this machine reaches it, then try again. Nothing that was accepted is lost.",
-});
+const unreachable = () =>
+  new Problem({
+    code: "unreachable",
+    detail: "The gateway does not answer.",
+    remedy: "See whether it runs and whether this machine reaches it, then try again. Nothing that was accepted is lost.",
+  });
 
 /** The answer itself, where it is no error. */
 export async function ask(method, path, { body, type, headers, signal } = {}) {
@@ -42,7 +44,12 @@ export async function ask(method, path, { body, type, headers, signal } = {}) {
   let answer;
   try {
     answer = await fetch(path, {
-      method, body, signal: signal ? AbortSignal.any([signal, patience]) : patience, cache: "no-store", credentials: "omit", redirect: "error",
+      method,
+      body,
+      signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
       headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": type }), ...headers },
     });
   } catch (error) {
@@ -59,29 +66,44 @@ async function told(answer) {
   try {
     const document = await answer.json();
     if (typeof document.detail === "string") return new Problem({ ...document, status: answer.status });
-  } catch { /* No problem document: a proxy between us, perhaps. */ }
-  return new Problem({ status: answer.status, code: "no_problem_document", detail: `The answer was ${answer.status}, without a reason.`,
-    remedy: "Something between this page and the gateway may have answered. Try again, then ask who runs it." });
+  } catch {
+    /* No problem document: a proxy between us, perhaps. */
+  }
+  return new Problem({
+    status: answer.status,
+    code: "no_problem_document",
+    detail: `The answer was ${answer.status}, without a reason.`,
+    remedy: "Something between this page and the gateway may have answered. Try again, then ask who runs it.",
+  });
 }
 
-/** The bytes of an answer, at most so many, in parts as a Blob takes them. */
-export async function bytes(path, most, options) {
+/** The bytes of an answer, at most so many, in parts as a Blob takes them. `cut`: the rest is left alone, instead of an error. */
+export async function bytes(path, most, { cut, ...options } = {}) {
   const reader = (await ask("GET", path, options)).body.getReader();
   const parts = [];
-  for (let total = 0; ; ) {
+  for (let total = 0; ;) {
     let step;
     try {
       step = await reader.read();
     } catch (error) {
-      if (options?.signal?.aborted) throw error;
-      throw new Problem({ code: "broke_off", detail: "It broke off before its end.", remedy: "The gateway or the remote went away meanwhile: try again." });
+      if (options.signal?.aborted) throw error;
+      throw new Problem({
+        code: "broke_off",
+        detail: "It broke off before its end.",
+        remedy: "The gateway or the remote went away meanwhile: try again.",
+      });
     }
     if (step.done) return parts;
     total += step.value.length;
     parts.push(step.value);
     if (total > most) {
       await reader.cancel();
-      throw new Problem({ code: "too_large_here", detail: "It is too large for a browser's memory.", remedy: "Read it on the command line: portcullis cat." });
+      if (cut) return parts;
+      throw new Problem({
+        code: "too_large_here",
+        detail: "It is too large for a browser's memory.",
+        remedy: "Read it on the command line: portcullis cat.",
+      });
     }
   }
 }

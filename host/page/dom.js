@@ -51,11 +51,14 @@ export const named = (text) => h("bdi", null, pieces(String(text ?? ""), ""));
 export const lines = (text) => pieces(String(text ?? ""), "\n\t");
 
 /** The same, as plain text: for labels, titles and the name of the page. */
-export const plain = (text) => String(text ?? "").replace(UNSEEN, (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
+export const plain = (text) =>
+  String(text ?? "").replace(UNSEEN, (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
 
 /** Prose with `code` in it, as connectors write their descriptions. */
 export function prose(text) {
-  return String(text ?? "").split("`").map((part, index) => (index % 2 ? h("code", null, lines(part)) : lines(part)));
+  return String(text ?? "")
+    .split("`")
+    .map((part, index) => (index % 2 ? h("code", null, lines(part)) : lines(part)));
 }
 
 let last = 0;
@@ -72,7 +75,14 @@ export function size(bytes) {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
-const SPANS = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
+const SPANS = [
+  [60, "second"],
+  [60, "minute"],
+  [24, "hour"],
+  [30, "day"],
+  [12, "month"],
+  [Infinity, "year"],
+];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const EXACT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 
@@ -147,10 +157,18 @@ export function ask({ title, text, confirm, danger, word }) {
     const id = fresh("ask");
     const input = word && h("input", { id: `${id}-word`, autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-wrong` });
     const wrong = word && h("p", { id: `${id}-wrong`, class: "wrong", hidden: true }, "That is not the name.");
-    const field = word && h("div", { class: "field" }, h("label", { for: `${id}-word` }, "Type ", h("code", null, named(word)), " to confirm"), input, wrong);
+    const field =
+      word &&
+      h("div", { class: "field" }, h("label", { for: `${id}-word` }, "Type ", h("code", null, named(word)), " to confirm"), input, wrong);
     const submit = h("button", { class: danger ? "first danger" : "first" }, confirm);
-    const form = h("form", { onsubmit: submitted }, h("h2", { id }, title), h("p", null, text), field,
-      h("div", { class: "end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), submit));
+    const form = h(
+      "form",
+      { onsubmit: submitted },
+      h("h2", { id }, title),
+      h("p", null, text),
+      field,
+      h("div", { class: "end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), submit),
+    );
     function submitted(event) {
       event.preventDefault();
       if (word && input.value !== word) {

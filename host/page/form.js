@@ -12,9 +12,14 @@ export function field({ pointer, label, hint, input, required, error }) {
   if (required) input.setAttribute("aria-required", "true");
   const title = [plain(label), !required && [" ", h("span", { class: "optional" }, "optional")]];
   const check = input.type === "checkbox";
-  return h("div", { class: "field", "data-pointer": pointer },
+  return h(
+    "div",
+    { class: "field", "data-pointer": pointer },
     check ? h("label", { class: "check" }, input, h("span", null, plain(label))) : h("label", { for: id }, title),
-    hint && h("p", { class: "hint", id: `${id}-hint` }, hint), !check && input, wrong);
+    hint && h("p", { class: "hint", id: `${id}-hint` }, hint),
+    !check && input,
+    wrong,
+  );
 }
 
 /** Shows each error at its field, the others above; `form` holds fields and a `.summary`. */
@@ -26,7 +31,9 @@ export function showErrors(form, problem, show) {
   for (const error of problem.errors ?? []) {
     const pointer = error.pointer ?? "";
     // The field itself, or the one that what is wrong is a part of.
-    const at = fields.filter((one) => pointer === one.dataset.pointer || pointer.startsWith(`${one.dataset.pointer}/`)).sort((a, b) => b.dataset.pointer.length - a.dataset.pointer.length)[0];
+    const at = fields
+      .filter((one) => pointer === one.dataset.pointer || pointer.startsWith(`${one.dataset.pointer}/`))
+      .sort((a, b) => b.dataset.pointer.length - a.dataset.pointer.length)[0];
     if (!at) {
       left.push(error);
       continue;
@@ -34,7 +41,9 @@ export function showErrors(form, problem, show) {
     const input = at.querySelector("input, select, textarea");
     input.setAttribute("aria-invalid", "true");
     const line = at.dataset.lines && /^\/(\d+)/.exec(pointer.slice(at.dataset.pointer.length));
-    at.querySelector(".wrong").append(h("span", null, line ? `Line ${at.lineOf(Number(line[1]))}: ` : "", lines(sentence(error.detail)), " "));
+    at.querySelector(".wrong").append(
+      h("span", null, line ? `Line ${at.lineOf(Number(line[1]))}: ` : "", lines(sentence(error.detail)), " "),
+    );
     if (!first || at.compareDocumentPosition(first) & Node.DOCUMENT_POSITION_FOLLOWING) first = at;
   }
   const summary = form.querySelector(".summary");
@@ -84,16 +93,22 @@ function limits(schema) {
   else if (most !== undefined) said.push(`at most ${most}`);
   if (short !== undefined && short === long) said.push(`${short} characters`);
   else if (short > 1 && long !== undefined) said.push(`${short} to ${long} characters`);
-  if (schema.default !== undefined && schema.default !== null && schema.default !== "" && !schema.enum && schema.type !== "boolean") said.push(`${JSON.stringify(schema.default)} unless given`);
+  if (schema.default !== undefined && schema.default !== null && schema.default !== "" && !schema.enum && schema.type !== "boolean")
+    said.push(`${JSON.stringify(schema.default)} unless given`);
   return said.length ? `${said.join("; ")}.` : "";
 }
 
 function control(schema, before) {
   const given = before ?? undefined;
   if (Array.isArray(schema.enum)) {
-    const select = h("select", null, schema.enum.filter((one) => one !== null).map((one) => h("option", { value: JSON.stringify(one) }, plain(one))));
+    const select = h(
+      "select",
+      null,
+      schema.enum.filter((one) => one !== null).map((one) => h("option", { value: JSON.stringify(one) }, plain(one))),
+    );
     if (given === undefined && schema.default === undefined) select.prepend(h("option", { value: "", selected: true }, "–"));
-    select.value = given ?? schema.default === undefined ? (given === undefined ? "" : JSON.stringify(given)) : JSON.stringify(schema.default);
+    select.value =
+      (given ?? schema.default === undefined) ? (given === undefined ? "" : JSON.stringify(given)) : JSON.stringify(schema.default);
     if (given !== undefined) select.value = JSON.stringify(given);
     return { input: select, read: () => (select.value === "" ? undefined : JSON.parse(select.value)) };
   }
@@ -115,7 +130,17 @@ function control(schema, before) {
   if (schema.type === "array" && ["string", undefined].includes(schema.items?.type)) {
     const input = h("textarea", { rows: 3, spellcheck: "false" });
     input.value = (given ?? []).join("\n");
-    return { input, hint: "One a line.", read: () => (input.value.trim() === "" ? undefined : input.value.split("\n").map((line) => line.trim()).filter(Boolean)) };
+    return {
+      input,
+      hint: "One a line.",
+      read: () =>
+        input.value.trim() === ""
+          ? undefined
+          : input.value
+              .split("\n")
+              .map((line) => line.trim())
+              .filter(Boolean),
+    };
   }
   if (schema.type === "object" || schema.type === "array" || schema.type === undefined) {
     const input = h("textarea", { rows: 4, class: "mono", spellcheck: "false" });
@@ -130,12 +155,24 @@ function control(schema, before) {
     };
     return { input, hint: "As JSON.", read };
   }
-  const input = h("input", { type: "text", autocomplete: "off", spellcheck: "false", autocapitalize: "none", value: given, inputmode: schema.format === "uri" ? "url" : schema.format === "email" ? "email" : undefined });
+  const input = h("input", {
+    type: "text",
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "none",
+    value: given,
+    inputmode: schema.format === "uri" ? "url" : schema.format === "email" ? "email" : undefined,
+  });
   return { input, read: () => (input.value === "" ? undefined : input.value) };
 }
 
 function secret(isSet, required) {
-  const input = h("input", { type: "password", autocomplete: "new-password", spellcheck: "false", placeholder: isSet ? "Set. Leave empty to keep it." : undefined });
+  const input = h("input", {
+    type: "password",
+    autocomplete: "new-password",
+    spellcheck: "false",
+    placeholder: isSet ? "Set. Leave empty to keep it." : undefined,
+  });
   const gone = isSet && !required && h("input", { type: "checkbox" });
   const read = () => (gone?.checked ? null : input.value === "" ? undefined : input.value);
   return { input, read, extra: gone && h("label", { class: "check small" }, gone, h("span", null, "Remove what is set")) };
@@ -163,7 +200,13 @@ export function settingsFields(schema, before) {
     }
     const hint = [prose(property.description), " ", limits(property), fixed && " It never changes.", part.hint && ` ${part.hint}`];
     const said = hint.flat(Infinity).some((one) => one && (typeof one !== "string" || one.trim()));
-    const element = field({ pointer: `/config/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, label: property.title ?? name.replaceAll("_", " "), hint: said ? hint : undefined, input: part.input, required: required.has(name) });
+    const element = field({
+      pointer: `/config/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      label: property.title ?? name.replaceAll("_", " "),
+      hint: said ? hint : undefined,
+      input: part.input,
+      required: required.has(name),
+    });
     if (part.extra) element.querySelector(".wrong").before(part.extra);
     made.push({ name, element, property, read: fixed ? () => undefined : part.read, input: part.input, writeOnly });
   }
@@ -201,4 +244,3 @@ export function roleSetting(schema) {
   });
   return found?.[0];
 }
-

@@ -6,7 +6,8 @@ import { cells, copied, crumbs, empty, fact, heading, paged, problem, sentence, 
 
 const FINAL = ["completed", "failed", "stopped"];
 const COLUMNS = [["#", "number"], ["Source path"], ["Status"], ["Size", "number"], ["Type"]];
-const FIRST_WAIT = 600, LONGEST_WAIT = 5000;
+const FIRST_WAIT = 600,
+  LONGEST_WAIT = 5000;
 const AGAIN_MOST = 10_000;
 
 export async function show({ path, signal, go }) {
@@ -32,15 +33,37 @@ export async function show({ path, signal, go }) {
     bar.textContent = `${processed} of ${total}`;
     word.replaceChildren(state(job.status, { pending: "Waiting" }));
     const done = processed - errored;
-    counts.replaceChildren(...[["Assets", count(total)], ["Completed", count(Math.max(done, 0))], ["Errors", count(errored), errored > 0], ["Bytes", size(bytes)]].map(([name, value, some]) => h("div", null, h("dt", null, name), h("dd", { class: some ? "some" : "" }, value))));
-    facts.replaceChildren(...[
-      fact("Connection", connection ? h("a", { href: `#/connections/${encodeURIComponent(connection.name)}` }, named(connection.name)) : h("span", { class: "muted" }, "deleted since")),
-      fact("Begun", when(job.started_at ?? job.created_at)), fact("Ended", when(job.finished_at, "not yet")), fact("Job", copied(job.job_id, "job id"))].flat(2));
+    counts.replaceChildren(
+      ...[
+        ["Assets", count(total)],
+        ["Completed", count(Math.max(done, 0))],
+        ["Errors", count(errored), errored > 0],
+        ["Bytes", size(bytes)],
+      ].map(([name, value, some]) => h("div", null, h("dt", null, name), h("dd", { class: some ? "some" : "" }, value))),
+    );
+    facts.replaceChildren(
+      ...[
+        fact(
+          "Connection",
+          connection
+            ? h("a", { href: `#/connections/${encodeURIComponent(connection.name)}` }, named(connection.name))
+            : h("span", { class: "muted" }, "deleted since"),
+        ),
+        fact("Begun", when(job.started_at ?? job.created_at)),
+        fact("Ended", when(job.finished_at, "not yet")),
+        fact("Job", copied(job.job_id, "job id")),
+      ].flat(2),
+    );
     trouble.replaceChildren(...(job.error ? [problem({ ...job.error, detail: job.error.message })] : []));
-    actions.replaceChildren(...(FINAL.includes(job.status) && errored > 0 && connection ? [actionButton(`Try the ${errored === 1 ? "failed one" : `${count(errored)} failed ones`} again`, {}, anew)] : []));
+    actions.replaceChildren(
+      ...(FINAL.includes(job.status) && errored > 0 && connection
+        ? [actionButton(`Try the ${errored === 1 ? "failed one" : `${count(errored)} failed ones`} again`, {}, anew)]
+        : []),
+    );
     // Every tenth of the way, and the end: not each step.
     const tenth = FINAL.includes(job.status) ? 11 : Math.floor((processed / Math.max(total, 1)) * 10);
-    if (tenth !== spoken) say(FINAL.includes(job.status) ? `The job is ${job.status}: ${done} completed, ${errored} with errors` : `${processed} of ${total}`);
+    if (tenth !== spoken)
+      say(FINAL.includes(job.status) ? `The job is ${job.status}: ${done} completed, ${errored} with errors` : `${processed} of ${total}`);
     spoken = tenth;
   }
 
@@ -54,7 +77,11 @@ export async function show({ path, signal, go }) {
         assets.push(...page.items.map((item) => ({ source_path: item.source_path, metadata: item.metadata })));
         cursor = page.next_cursor;
       } while (cursor && assets.length < AGAIN_MOST);
-      const made = await post("/ingestion/assets", { dataset_id: job.dataset_id, connection_id: job.connection_id, assets }, once(newKey()));
+      const made = await post(
+        "/ingestion/assets",
+        { dataset_id: job.dataset_id, connection_id: job.connection_id, assets },
+        once(newKey()),
+      );
       go(`#/jobs/${made.job_id}`);
     } catch (error) {
       if (!signal.aborted) trouble.replaceChildren(problem(error));
@@ -62,27 +89,63 @@ export async function show({ path, signal, go }) {
   }
 
   const card = h("section", { class: "card flush", "aria-label": "Assets" });
-  const tabs = [["", "All"], ["error", "Errors"], ["completed", "Completed"], ["pending", "Waiting"]].map(([key, text]) => h("button", { type: "button", "data-filter": key, "aria-pressed": "false", onclick: () => fill(key) }, text));
+  const tabs = [
+    ["", "All"],
+    ["error", "Errors"],
+    ["completed", "Completed"],
+    ["pending", "Waiting"],
+  ].map(([key, text]) => h("button", { type: "button", "data-filter": key, "aria-pressed": "false", onclick: () => fill(key) }, text));
   let filter = "";
   function fill(key) {
     filter = key;
     for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.filter === key));
     const list = paged({
-      signal, label: "Assets", columns: COLUMNS,
+      signal,
+      label: "Assets",
+      columns: COLUMNS,
       load: (cursor) => get(`${at}/assets${query({ status: key, limit: 100, cursor })}`, { signal }),
-      show: (item) => h("tr", { "data-status": item.status }, cells(COLUMNS, [
-        count(item.index + 1),
-        h("div", { class: "stack tight" }, h("span", { class: "path" }, named(item.source_path)), item.error && h("div", { class: "findings" }, h("div", { class: "remedy" },
-          h("strong", null, sentence(item.error.message)), " ", h("code", null, named(item.error.code)), item.error.remedy && h("p", null, "What to do: ", sentence(item.error.remedy)), item.attempts > 1 && h("p", { class: "muted" }, `Tried ${item.attempts} times.`)))),
-        state(item.status, { pending: "Waiting" }), item.stored ? size(item.stored.size) : "", item.stored ? h("code", null, named(item.stored.content_type ?? "")) : ""])),
-      nothing: () => key === "error" ? empty("No errors", h("p", null, "Every asset that was tried came in.")) : empty("None", h("p", null, "No asset of this job is in this state.")),
+      show: (item) =>
+        h(
+          "tr",
+          { "data-status": item.status },
+          cells(COLUMNS, [
+            count(item.index + 1),
+            h(
+              "div",
+              { class: "stack tight" },
+              h("span", { class: "path" }, named(item.source_path)),
+              item.error &&
+                h(
+                  "div",
+                  { class: "findings" },
+                  h(
+                    "div",
+                    { class: "remedy" },
+                    h("strong", null, sentence(item.error.message)),
+                    " ",
+                    h("code", null, named(item.error.code)),
+                    item.error.remedy && h("p", null, "What to do: ", sentence(item.error.remedy)),
+                    item.attempts > 1 && h("p", { class: "muted" }, `Tried ${item.attempts} times.`),
+                  ),
+                ),
+            ),
+            state(item.status, { pending: "Waiting" }),
+            item.stored ? size(item.stored.size) : "",
+            item.stored ? h("code", null, named(item.stored.content_type ?? "")) : "",
+          ]),
+        ),
+      nothing: () =>
+        key === "error"
+          ? empty("No errors", h("p", null, "Every asset that was tried came in."))
+          : empty("None", h("p", null, "No asset of this job is in this state.")),
     });
     card.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "Which assets" }, tabs), list.place);
     return list.ready;
   }
 
   async function follow() {
-    let wait = FIRST_WAIT, seen = job.processed;
+    let wait = FIRST_WAIT,
+      seen = job.processed;
     const lost = h("div");
     trouble.before(lost);
     while (!FINAL.includes(job.status) && job.status !== "paused" && !signal.aborted) {
@@ -100,7 +163,14 @@ export async function show({ path, signal, go }) {
       } catch (error) {
         if (signal.aborted || error.status === 401) return;
         wait = LONGEST_WAIT;
-        if (!lost.hasChildNodes()) lost.replaceChildren(problem({ ...error, detail: error.message, remedy: `${error.remedy ?? ""} The job goes on without this page, which asks again by itself.`.trim() }));
+        if (!lost.hasChildNodes())
+          lost.replaceChildren(
+            problem({
+              ...error,
+              detail: error.message,
+              remedy: `${error.remedy ?? ""} The job goes on without this page, which asks again by itself.`.trim(),
+            }),
+          );
       }
     }
     if (FINAL.includes(job.status)) await fill(job.errored > 0 ? "error" : filter);
@@ -113,6 +183,7 @@ export async function show({ path, signal, go }) {
     crumbs(["Ingest", "#/ingest"], [job.dataset_id]),
     heading(["Into ", named(job.dataset_id), " ", word]),
     h("section", { class: "card", "aria-label": "Progress" }, bar, counts, facts, actions),
-    trouble, card,
+    trouble,
+    card,
   ];
 }

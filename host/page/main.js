@@ -32,7 +32,9 @@ function route([section, first, second]) {
   if (section === "connections" && first) {
     const changes = first === "new" || second === "edit" || second === "setup";
     if (changes && !may("admin")) return null;
-    return first === "new" ? () => import("./wizard.js").then((part) => part.show) : () => import("./connection.js").then((part) => part[changes ? second : "show"]);
+    return first === "new"
+      ? () => import("./wizard.js").then((part) => part.show)
+      : () => import("./connection.js").then((part) => part[changes ? second : "show"]);
   }
   if (section === "jobs" && first) return () => import("./job.js").then((part) => part.show);
   const found = SECTIONS.find((one) => one.at === section);
@@ -44,32 +46,66 @@ async function fetched(load) {
     return await load();
   } catch {
     // A gateway that was replaced meanwhile has another page.
-    throw new Problem({ code: "page_incomplete", detail: "A part of this page could not be loaded.", remedy: "The gateway does not answer, or has been replaced by another version: load the page again." });
+    throw new Problem({
+      code: "page_incomplete",
+      detail: "A part of this page could not be loaded.",
+      remedy: "The gateway does not answer, or has been replaced by another version: load the page again.",
+    });
   }
 }
 
 function place() {
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const parts = path.split("/").filter(Boolean).map((part) => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return part;
-    }
-  });
+  const parts = path
+    .split("/")
+    .filter(Boolean)
+    .map((part) => {
+      try {
+        return decodeURIComponent(part);
+      } catch {
+        return part;
+      }
+    });
   return { path: parts.length ? parts : ["connections"], query: new URLSearchParams(search ?? "") };
 }
 
 const brand = () => h("a", { class: "brand", href: "#/connections" }, h("img", { src: `${folder}icon.svg`, alt: "" }), "Portcullis");
 
 function frame() {
-  const toggle = h("button", { type: "button", class: "menu", "aria-expanded": "false", "aria-controls": "sections", onclick: () => menu(!side.classList.contains("open")) }, "Menu");
+  const toggle = h(
+    "button",
+    {
+      type: "button",
+      class: "menu",
+      "aria-expanded": "false",
+      "aria-controls": "sections",
+      onclick: () => menu(!side.classList.contains("open")),
+    },
+    "Menu",
+  );
   const links = SECTIONS.filter((one) => !one.needs || may(one.needs));
-  const nav = h("nav", { id: "sections", "aria-label": "Sections" }, h("ul", null, links.map((one) => h("li", null, h("a", { href: `#/${one.at}`, "data-at": one.at }, one.name)))));
-  const side = h("header", { class: "side" }, brand(), toggle, nav,
-    h("div", { class: "whoami small" },
+  const nav = h(
+    "nav",
+    { id: "sections", "aria-label": "Sections" },
+    h(
+      "ul",
+      null,
+      links.map((one) => h("li", null, h("a", { href: `#/${one.at}`, "data-at": one.at }, one.name))),
+    ),
+  );
+  const side = h(
+    "header",
+    { class: "side" },
+    brand(),
+    toggle,
+    nav,
+    h(
+      "div",
+      { class: "whoami small" },
       h("p", { class: "muted" }, "Signed in as ", h("strong", null, plain(me.name)), h("br"), `${me.role} of ${me.organization}`),
-      h("button", { type: "button", onclick: () => signIn() }, "Sign out")));
+      h("button", { type: "button", onclick: () => signIn() }, "Sign out"),
+    ),
+  );
   function menu(open) {
     side.classList.toggle("open", open);
     toggle.setAttribute("aria-expanded", String(open));
@@ -98,7 +134,10 @@ async function show() {
     content = load ? await (await fetched(load))({ ...here, me, may, signal, go, flash, again: show }) : nothing();
   } catch (error) {
     if (signal.aborted || !me) return;
-    content = [h("h1", { tabindex: "-1" }, "This cannot be shown"), problem(error, error.code === "page_incomplete" ? () => location.reload() : show)];
+    content = [
+      h("h1", { tabindex: "-1" }, "This cannot be shown"),
+      problem(error, error.code === "page_incomplete" ? () => location.reload() : show),
+    ];
   } finally {
     clearTimeout(slow);
   }
@@ -113,7 +152,10 @@ async function show() {
   window.scrollTo(0, 0);
 }
 
-const nothing = () => [h("h1", { tabindex: "-1" }, "There is nothing here"), h("p", null, "The address is wrong, or it is not for your role. ", h("a", { href: "#/connections" }, "To the connections"))];
+const nothing = () => [
+  h("h1", { tabindex: "-1" }, "There is nothing here"),
+  h("p", null, "The address is wrong, or it is not for your role. ", h("a", { href: "#/connections" }, "To the connections")),
+];
 
 function go(hash) {
   if (location.hash === hash) show();
@@ -133,15 +175,36 @@ function signIn(why) {
   loaded = false;
   document.title = "Sign in · Portcullis";
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
-  const input = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": "token-hint token-wrong", required: true });
+  const input = h("input", {
+    id: "token",
+    type: "password",
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "none",
+    "aria-describedby": "token-hint token-wrong",
+    required: true,
+  });
   const wrong = h("p", { class: "wrong", id: "token-wrong", role: "alert" });
   const submit = h("button", { class: "first" }, "Sign in");
-  const form = h("form", { novalidate: true, onsubmit: enter },
+  const form = h(
+    "form",
+    { novalidate: true, onsubmit: enter },
     h("h1", null, "Sign in"),
     why && h("div", { class: "note wait", role: "alert" }, h("p", null, why)),
-    h("div", { class: "field" }, h("label", { for: "token" }, "API token"), input, wrong,
-      h("p", { class: "hint", id: "token-hint" }, "The first one was printed when the gateway was started for the first time; an admin makes others. It is kept until this tab is closed, and sent to this gateway only.")),
-    submit);
+    h(
+      "div",
+      { class: "field" },
+      h("label", { for: "token" }, "API token"),
+      input,
+      wrong,
+      h(
+        "p",
+        { class: "hint", id: "token-hint" },
+        "The first one was printed when the gateway was started for the first time; an admin makes others. It is kept until this tab is closed, and sent to this gateway only.",
+      ),
+    ),
+    submit,
+  );
   async function enter(event) {
     event.preventDefault();
     const text = input.value.trim();
@@ -150,14 +213,19 @@ function signIn(why) {
       input.setAttribute("aria-invalid", "true");
       input.focus();
     };
-    if (!/^[!-~]+$/.test(text)) return told(text ? "A token has no spaces and no letters beyond ASCII: was something else pasted?" : "Enter a token.");
+    if (!/^[!-~]+$/.test(text))
+      return told(text ? "A token has no spaces and no letters beyond ASCII: was something else pasted?" : "Enter a token.");
     submit.setAttribute("aria-busy", "true");
     keep(text);
     const error = await enterWith();
     submit.removeAttribute("aria-busy");
     if (!error) return;
     forget();
-    told(error.status === 401 ? "The gateway does not know this token: it is wrong, expired or revoked." : sentence(error.detail) + (error.remedy ? ` ${sentence(error.remedy)}` : ""));
+    told(
+      error.status === 401
+        ? "The gateway does not know this token: it is wrong, expired or revoked."
+        : sentence(error.detail) + (error.remedy ? ` ${sentence(error.remedy)}` : ""),
+    );
   }
   app.replaceChildren(h("div", { class: "gate" }, h("main", { id: "main", tabindex: "-1" }, brand(), h("div", { class: "card" }, form))));
   input.focus();
@@ -187,6 +255,20 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 if (!signedIn()) signIn();
 else {
   const error = await enterWith();
-  if (error?.status === 401) signIn("Your token is no longer taken: it expired or was revoked. Sign in with another one; you come back to where you were.");
-  else if (error) app.replaceChildren(h("div", { class: "gate" }, h("main", { id: "main", tabindex: "-1" }, brand(), h("h1", { class: "unseen" }, "Portcullis"), problem(error, () => location.reload()))));
+  if (error?.status === 401)
+    signIn("Your token is no longer taken: it expired or was revoked. Sign in with another one; you come back to where you were.");
+  else if (error)
+    app.replaceChildren(
+      h(
+        "div",
+        { class: "gate" },
+        h(
+          "main",
+          { id: "main", tabindex: "-1" },
+          brand(),
+          h("h1", { class: "unseen" }, "Portcullis"),
+          problem(error, () => location.reload()),
+        ),
+      ),
+    );
 }

@@ -12,7 +12,15 @@ const require = createRequire(join(ROOT, "target/browser/package.json"));
 const { chromium } = require("playwright-core");
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 export const DESK = { width: 1280, height: 860 };
 const PHONE = { width: 360, height: 740 };
 const PATIENCE = 20_000;
@@ -30,7 +38,11 @@ export async function world(deed, about = {}) {
 
 /** The API, as another client. */
 export async function api(method, path, body, token = scene.token) {
-  const answer = await fetch(`${scene.url}/api/v1${path}`, { method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: body && JSON.stringify(body) });
+  const answer = await fetch(`${scene.url}/api/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
   const json = await answer.json();
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(json)}`);
   return json;
@@ -63,7 +75,15 @@ export async function until(what, test) {
 export async function flow(name, steps) {
   mkdirSync(shots, { recursive: true });
   const profile = mkdtempSync(join(tmpdir(), "portcullis-browser-"));
-  const context = await chromium.launchPersistentContext(profile, { executablePath: "/usr/bin/chromium", headless: true, args: ["--headless=new", ...FLAGS], viewport: DESK, colorScheme: "light", locale: "en-GB", acceptDownloads: true });
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    args: ["--headless=new", ...FLAGS],
+    viewport: DESK,
+    colorScheme: "light",
+    locale: "en-GB",
+    acceptDownloads: true,
+  });
   context.setDefaultTimeout(PATIENCE);
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: scene.url });
   const page = context.pages()[0];
@@ -84,7 +104,12 @@ export async function flow(name, steps) {
 
 /** Collects what must not be. `expect`: statuses of the API that a flow provokes; the browser writes them on the console. */
 function hold(page) {
-  const held = { wrong: [], requests: [], expected: new Set(), expect: (...statuses) => statuses.forEach((status) => held.expected.add(status)) };
+  const held = {
+    wrong: [],
+    requests: [],
+    expected: new Set(),
+    expect: (...statuses) => statuses.forEach((status) => held.expected.add(status)),
+  };
   page.on("console", (message) => {
     const refused = /^Failed to load resource: the server responded with a status of (\d+)/.exec(message.text());
     const lost = /^Failed to load resource: net::/.test(message.text());
@@ -92,13 +117,20 @@ function hold(page) {
     if (["error", "warning", "assert"].includes(message.type())) held.wrong.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on("pageerror", (error) => held.wrong.push(`an error that nobody caught: ${error.stack}`));
-  page.on("dialog", (dialog) => { held.wrong.push(`a dialog of a script: ${dialog.message()}`); dialog.dismiss(); });
+  page.on("dialog", (dialog) => {
+    held.wrong.push(`a dialog of a script: ${dialog.message()}`);
+    dialog.dismiss();
+  });
   page.on("request", (request) => {
     held.requests.push({ url: request.url(), headers: request.headers() });
     const { origin, protocol } = new URL(request.url());
     if (origin !== scene.url && protocol !== "blob:") held.wrong.push(`a request to somebody else: ${request.url()}`);
   });
-  page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`)));
+  page.addInitScript(() =>
+    addEventListener("securitypolicyviolation", (event) =>
+      console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`),
+    ),
+  );
   held.now = async (where) => {
     if (held.wrong.length) throw new Error(`${where}: ${held.wrong.join("; ")}`);
   };
@@ -113,8 +145,16 @@ async function look(page, held, name, { phone = true } = {}) {
     await axe(page, `${name}-${kind}`);
     const over = await page.evaluate(() => {
       const { scrollWidth, clientWidth } = document.documentElement;
-      const beyond = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > clientWidth && !one.closest(".scroll, pre"));
-      return scrollWidth > clientWidth && `${scrollWidth - clientWidth} px wider than its screen: ${beyond.slice(0, 6).map((one) => one.outerHTML.slice(0, 120)).join("\n")}`;
+      const beyond = [...document.querySelectorAll("body *")].filter(
+        (one) => one.getBoundingClientRect().right > clientWidth && !one.closest(".scroll, pre"),
+      );
+      return (
+        scrollWidth > clientWidth &&
+        `${scrollWidth - clientWidth} px wider than its screen: ${beyond
+          .slice(0, 6)
+          .map((one) => one.outerHTML.slice(0, 120))
+          .join("\n")}`
+      );
     });
     check(!over, `${name}-${kind} is ${over}`);
   };
@@ -132,7 +172,21 @@ async function look(page, held, name, { phone = true } = {}) {
 
 async function axe(page, where) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
-  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }).then((result) => result.violations.map((one) => ({ id: one.id, impact: one.impact, nodes: one.nodes.slice(0, 4).map((node) => `${node.html.slice(0, 200)} ${node.any.concat(node.all).map((why) => why.message).join(" / ")}`) }))));
+  const found = await page.evaluate(() =>
+    window.axe.run(document, { resultTypes: ["violations"] }).then((result) =>
+      result.violations.map((one) => ({
+        id: one.id,
+        impact: one.impact,
+        nodes: one.nodes.slice(0, 4).map(
+          (node) =>
+            `${node.html.slice(0, 200)} ${node.any
+              .concat(node.all)
+              .map((why) => why.message)
+              .join(" / ")}`,
+        ),
+      })),
+    ),
+  );
   const bad = found.filter((one) => ["serious", "critical", "moderate"].includes(one.impact));
   check(bad.length === 0, `axe at ${where}: ${JSON.stringify(bad, null, 1)}`);
 }
@@ -150,7 +204,13 @@ export const wrongAt = async (page, pointer) => (await field(page, pointer).loca
 
 /** Connections that most flows need. `films`: by role, trusted; `press`: by password. Both ready. */
 export async function films(name = "films") {
-  const made = await api("POST", "/connections", { name, type: "aws_iam_role", description: "The films of the customer", config: { iam_role_arn: scene.role, bucket_name: scene.bucket }, test_location: `s3://${scene.bucket}/train/fractal.png` });
+  const made = await api("POST", "/connections", {
+    name,
+    type: "aws_iam_role",
+    description: "The films of the customer",
+    config: { iam_role_arn: scene.role, bucket_name: scene.bucket },
+    test_location: `s3://${scene.bucket}/train/fractal.png`,
+  });
   await world("trust", { external_id: made.external_id });
   const tested = await api("POST", `/connections/${name}/test`, {});
   check(tested.passed, JSON.stringify(tested));
@@ -159,6 +219,11 @@ export async function films(name = "films") {
 export const basicConfig = () => ({ hostname: "localhost", port: scene.origin_port, username: scene.username, password: scene.password });
 
 export async function press(name = "press") {
-  const made = await api("POST", "/connections", { name, type: "https_basic", config: basicConfig(), test_location: `https://localhost:${scene.origin_port}/basic/a.txt` });
+  const made = await api("POST", "/connections", {
+    name,
+    type: "https_basic",
+    config: basicConfig(),
+    test_location: `https://localhost:${scene.origin_port}/basic/a.txt`,
+  });
   check(made.status === "ready", JSON.stringify(made));
 }

@@ -16,7 +16,9 @@ export default async ({ page, held, look }) => {
 
   const preview = page.getByRole("complementary", { name: "Preview" });
   await row("fractal.png").getByRole("button").first().click();
-  await until("the image is there", () => preview.locator("img").evaluate((one) => one.complete && one.naturalWidth > 10 && one.src.startsWith("blob:")));
+  await until("the image is there", () =>
+    preview.locator("img").evaluate((one) => one.complete && one.naturalWidth > 10 && one.src.startsWith("blob:")),
+  );
   await look("image");
   await row("pattern.mp4").getByRole("button").first().click();
   await until("the video is there", () => preview.locator("video").evaluate((one) => one.readyState >= 1 && one.videoWidth > 10));
@@ -45,7 +47,11 @@ export default async ({ page, held, look }) => {
   await row("life.jpg").getByRole("checkbox").check();
   await page.getByRole("button", { name: "Ingest them" }).click();
   await heading(page, "Ingest").waitFor();
-  same(await page.getByLabel("Source paths").inputValue(), ["fractal.png", "life.jpg"].map((name) => `s3://${scene.bucket}/train/${name}`).join("\n"), "the paths came along");
+  same(
+    await page.getByLabel("Source paths").inputValue(),
+    ["fractal.png", "life.jpg"].map((name) => `s3://${scene.bucket}/train/${name}`).join("\n"),
+    "the paths came along",
+  );
   same(await page.getByLabel("Connection").inputValue(), "films", "and the connection");
 
   // A path outside is refused with its reason.

@@ -8,7 +8,11 @@ export default async ({ page, look }) => {
 
   await films();
   await press();
-  const untrusted = await api("POST", "/connections", { name: "untrusted", type: "aws_iam_role", config: { iam_role_arn: scene.role, bucket_name: scene.bucket } });
+  const untrusted = await api("POST", "/connections", {
+    name: "untrusted",
+    type: "aws_iam_role",
+    config: { iam_role_arn: scene.role, bucket_name: scene.bucket },
+  });
   check(untrusted.status === "error", untrusted.status);
   await page.reload();
   const names = () => page.locator("tr[data-name]:visible").evaluateAll((rows) => rows.map((row) => row.dataset.name));
@@ -36,7 +40,10 @@ export default async ({ page, look }) => {
   await look("findings");
   await world("trust", { external_id: untrusted.external_id });
   await page.getByRole("button", { name: "Test untrusted" }).click();
-  await until("it is ready", async () => (await page.locator('tr[data-name="untrusted"] [data-state]').getAttribute("data-state")) === "ready");
+  await until(
+    "it is ready",
+    async () => (await page.locator('tr[data-name="untrusted"] [data-state]').getAttribute("data-state")) === "ready",
+  );
   await until("nothing failed", async () => (await detail.locator(".fail").count()) === 0 && (await detail.locator(".pass").count()) > 3);
 
   await page.getByRole("link", { name: "films", exact: true }).click();

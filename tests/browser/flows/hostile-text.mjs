@@ -46,7 +46,11 @@ export default async ({ page, held, look }) => {
   check(keys.includes("U+202E") && keys.includes('<img src=x onerror="alert(1)">'), keys);
   await look("keys");
   for (const name of scene.odd) {
-    await page.locator(`tr[data-path=${JSON.stringify(`s3://${scene.bucket}/odd/${name}`)}]`).getByRole("button").first().click();
+    await page
+      .locator(`tr[data-path=${JSON.stringify(`s3://${scene.bucket}/odd/${name}`)}]`)
+      .getByRole("button")
+      .first()
+      .click();
     const preview = page.getByRole("complementary", { name: "Preview" });
     const [download] = await Promise.all([page.waitForEvent("download"), preview.getByRole("button", { name: "Download" }).click()]);
     same(readFileSync(await download.path(), "utf8"), `odd/${name}`, "exactly that object");
@@ -61,6 +65,10 @@ export default async ({ page, held, look }) => {
   await until("both failed", async () => (await page.locator("tr[data-status=error]").count()) === 2);
   check((await page.locator("tr[data-status=error]").allTextContents()).join().includes("U+202E"), "spelled out here, too");
   await look("job");
-  same(await page.evaluate(() => [...document.querySelectorAll("main img, main script, main iframe")].length), 0, "nothing of it became an element");
+  same(
+    await page.evaluate(() => [...document.querySelectorAll("main img, main script, main iframe")].length),
+    0,
+    "nothing of it became an element",
+  );
   check(!held.wrong.length, held.wrong.join());
 };

@@ -29,7 +29,12 @@ export default async ({ page, held, look }) => {
   await page.getByLabel("Connection").selectOption("press");
   await page.getByLabel("Metadata").fill("label=winter");
   const at = (name) => `https://localhost:${scene.origin_port}/basic/${name}`;
-  const sources = [at("a.txt"), ...Array.from({ length: 40 }, (_, index) => at(`many/${index}.txt`)), at("none.txt"), "https://elsewhere.example/x.txt"];
+  const sources = [
+    at("a.txt"),
+    ...Array.from({ length: 40 }, (_, index) => at(`many/${index}.txt`)),
+    at("none.txt"),
+    "https://elsewhere.example/x.txt",
+  ];
   await paths.fill(sources.join("\n"));
   await page.locator("main").getByText("43 assets").waitFor();
   await world("slow", { requests: 12, milliseconds: 700 });
@@ -44,10 +49,17 @@ export default async ({ page, held, look }) => {
   check(seen.size >= 2, `progress was seen: ${[...seen]}`);
 
   // Errors first; then all.
-  await until("only errors", async () => (await page.locator("tr[data-status]").evaluateAll((rows) => rows.map((row) => row.dataset.status))).join() === "error,error");
+  await until(
+    "only errors",
+    async () =>
+      (await page.locator("tr[data-status]").evaluateAll((rows) => rows.map((row) => row.dataset.status))).join() === "error,error",
+  );
   same(await page.getByRole("button", { name: "Errors" }).getAttribute("aria-pressed"), "true", "the filter says so");
   const text = await page.locator("tr[data-status=error]").allTextContents();
-  check(text[0].includes("file_not_found") && text[1].includes("scope_violation") || text.join().includes("file_not_found"), text.join("\n"));
+  check(
+    (text[0].includes("file_not_found") && text[1].includes("scope_violation")) || text.join().includes("file_not_found"),
+    text.join("\n"),
+  );
   await look("errors");
   await page.getByRole("button", { name: "Completed" }).click();
   await until("41 completed", async () => (await page.locator("tr[data-status=completed]").count()) === 41);
@@ -55,7 +67,12 @@ export default async ({ page, held, look }) => {
 
   await world("put", { path: "/basic/none.txt" });
   await page.getByRole("button", { name: "Try the 2 failed ones again" }).click();
-  await until("the second job", async () => (await page.locator("main h1 [data-state]").getAttribute("data-state")) === "completed" && (await progress.evaluate((one) => one.max)) === 2);
+  await until(
+    "the second job",
+    async () =>
+      (await page.locator("main h1 [data-state]").getAttribute("data-state")) === "completed" &&
+      (await progress.evaluate((one) => one.max)) === 2,
+  );
   await until("one is left", async () => (await page.locator("tr[data-status=error]").count()) === 1);
   await page.getByRole("link", { name: "Ingest" }).first().click();
   await until("two jobs", async () => (await page.locator("tr[data-job]").count()) === 2);

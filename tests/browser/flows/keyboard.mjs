@@ -5,7 +5,8 @@ export default async ({ page, held }) => {
   held.expect(422, 401);
   await films();
   const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
-  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "");
+  const focused = () =>
+    page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "");
   async function tabTo(text, key = "Tab") {
     for (let step = 0; step < 60; step++) {
       await press(key);
@@ -40,7 +41,10 @@ export default async ({ page, held }) => {
   await press("Enter");
   const dialog = page.getByRole("dialog");
   await dialog.waitFor();
-  check(await dialog.evaluate((one) => one.contains(document.activeElement) && document.activeElement.tagName === "INPUT"), "the focus is in the dialog");
+  check(
+    await dialog.evaluate((one) => one.contains(document.activeElement) && document.activeElement.tagName === "INPUT"),
+    "the focus is in the dialog",
+  );
   await press("Escape");
   await until("it is closed", async () => (await dialog.count()) === 0);
   same(await focused(), "Delete", "the focus is back");

@@ -6,19 +6,26 @@ export default async ({ page, held, look }) => {
   held.expect(422, 409, 400);
   await signIn(page, { at: "#/plugins" });
   await page.locator('[data-plugin="https_basic"]').waitFor();
-  check((await page.locator('[data-plugin="https_basic"]').textContent()).includes("https://{settings.hostname}"), "what it may reach is shown");
+  check(
+    (await page.locator('[data-plugin="https_basic"]').textContent()).includes("https://{settings.hostname}"),
+    "what it may reach is shown",
+  );
   await look("built-in");
 
   /** As by hand: a file that is let go over the page. */
   async function drop(path) {
     const data = await page.evaluateHandle((bytes) => {
       const transfer = new DataTransfer();
-      transfer.items.add(new File([Uint8Array.from(atob(bytes), (one) => one.charCodeAt(0))], "connector.wasm", { type: "application/wasm" }));
+      transfer.items.add(
+        new File([Uint8Array.from(atob(bytes), (one) => one.charCodeAt(0))], "connector.wasm", { type: "application/wasm" }),
+      );
       return transfer;
     }, readFileSync(path).toString("base64"));
     await page.locator(".drop").dispatchEvent("drop", { dataTransfer: data });
   }
-  await page.getByLabel("Drop a connector's .wasm here, or choose it").setInputFiles({ name: "x.wasm", mimeType: "application/wasm", buffer: Buffer.from("no component") });
+  await page
+    .getByLabel("Drop a connector's .wasm here, or choose it")
+    .setInputFiles({ name: "x.wasm", mimeType: "application/wasm", buffer: Buffer.from("no component") });
   await page.locator(".drop .problem").waitFor();
   await look("refused");
 
@@ -30,7 +37,11 @@ export default async ({ page, held, look }) => {
   await dialog.getByRole("button", { name: "Leave it as it is" }).click();
   const card = page.locator('[data-plugin="files_bearer"]');
   await card.getByText("Waits for a grant").first().waitFor();
-  same((await api("GET", "/connectors")).items.some((one) => one.id === "files_bearer"), false, "it runs for nobody");
+  same(
+    (await api("GET", "/connectors")).items.some((one) => one.id === "files_bearer"),
+    false,
+    "it runs for nobody",
+  );
   await card.getByRole("button", { name: "Review and grant" }).first().click();
   await dialog.getByRole("button", { name: "Grant and activate" }).click();
   await page.locator("main").getByText("is active: new connections can be made with it").waitFor();
@@ -55,7 +66,10 @@ export default async ({ page, held, look }) => {
   await dialog.getByText("It asks for nothing new.").waitFor();
   await look("upgrade");
   await dialog.getByRole("button", { name: "Activate" }).click();
-  await until("two versions", async () => (await card.locator("tr[data-digest]").count()) === 2 && (await card.locator('[data-state="granted"]').count()) === 1);
+  await until(
+    "two versions",
+    async () => (await card.locator("tr[data-digest]").count()) === 2 && (await card.locator('[data-state="granted"]').count()) === 1,
+  );
   await page.goto(`${scene.url}/#/connections/fifth`);
   await page.getByRole("button", { name: "Move it" }).click();
   await page.locator("main").getByText("It was moved to version").waitFor();

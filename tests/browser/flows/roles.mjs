@@ -46,6 +46,9 @@ export default async ({ page, look }) => {
   await page.goto(`${scene.url}/#/connections/portcullis`);
   await heading(page, /^portcullis/).waitFor();
   await until("it can be tested", async () => (await buttons()).includes("Test"));
-  check(!(await buttons()).some((text) => /Disable|Delete/.test(text)) && (await page.getByRole("link", { name: "Edit" }).count()) === 0, "the default one is neither changed nor deleted");
+  check(
+    !(await buttons()).some((text) => /Disable|Delete/.test(text)) && (await page.getByRole("link", { name: "Edit" }).count()) === 0,
+    "the default one is neither changed nor deleted",
+  );
   await look("default");
 };

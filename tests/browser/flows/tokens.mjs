@@ -27,7 +27,14 @@ export default async ({ page, held, look }) => {
   await row.getByRole("button", { name: "Revoke pipeline" }).click();
   await dialog.getByRole("button", { name: "Revoke" }).click();
   await page.locator("main").getByText("The token pipeline is revoked.").waitFor();
-  same(await api("GET", "/whoami", undefined, text).then(() => "taken", (error) => error.message.includes("401")), true, "it is refused");
+  same(
+    await api("GET", "/whoami", undefined, text).then(
+      () => "taken",
+      (error) => error.message.includes("401"),
+    ),
+    true,
+    "it is refused",
+  );
   await look("revoked");
 
   // The last one that can manage stays.

@@ -8,8 +8,21 @@ export default async ({ page, context, held, look }) => {
   await page.locator('tr[data-name="films"]').waitFor();
 
   const lists = "**/api/v1/connections?**";
-  const failed = (status, body, type = "application/problem+json") => (route) => route.fulfill({ status, contentType: type, body: typeof body === "string" ? body : JSON.stringify(body) });
-  await page.route(lists, failed(500, { type: "urn:portcullis:problem:internal_error", title: "Internal Server Error", status: 500, code: "internal_error", detail: "the gateway failed; its log names the request id", request_id: "1f-2a" }));
+  const failed =
+    (status, body, type = "application/problem+json") =>
+    (route) =>
+      route.fulfill({ status, contentType: type, body: typeof body === "string" ? body : JSON.stringify(body) });
+  await page.route(
+    lists,
+    failed(500, {
+      type: "urn:portcullis:problem:internal_error",
+      title: "Internal Server Error",
+      status: 500,
+      code: "internal_error",
+      detail: "the gateway failed; its log names the request id",
+      request_id: "1f-2a",
+    }),
+  );
   await page.reload();
   await page.locator('.problem[data-code="internal_error"]').waitFor();
   await page.locator("main").getByText("1f-2a").waitFor();
@@ -23,7 +36,10 @@ export default async ({ page, context, held, look }) => {
   await page.reload();
   await page.locator('.problem[data-code="no_problem_document"]').waitFor();
   await page.unroute(lists);
-  await page.route(lists, failed(429, { status: 429, code: "too_many_requests", detail: "too many requests", remedy: "wait a minute", request_id: "x" }));
+  await page.route(
+    lists,
+    failed(429, { status: 429, code: "too_many_requests", detail: "too many requests", remedy: "wait a minute", request_id: "x" }),
+  );
   await page.getByRole("button", { name: "Try again" }).click();
   await page.locator("main").getByText("Wait a minute.").waitFor();
   await page.unroute(lists);

@@ -13,21 +13,39 @@ export default async ({ page, held, look }) => {
 
   // Drawn from the schema: its types, limits, choices and defaults.
   same(await field(page, "/config/scope").locator("option").allTextContents(), ["s3", "bedrock"], "the choices of an enum");
-  check((await field(page, "/config/session_ttl").locator(".hint").textContent()).includes("60 to 3600; 3600 unless given"), "limits and default are told");
-  check((await field(page, "/config/iam_role_arn").locator("input").first().getAttribute("aria-required")) === "true", "what is required is marked");
+  check(
+    (await field(page, "/config/session_ttl").locator(".hint").textContent()).includes("60 to 3600; 3600 unless given"),
+    "limits and default are told",
+  );
+  check(
+    (await field(page, "/config/iam_role_arn").locator("input").first().getAttribute("aria-required")) === "true",
+    "what is required is marked",
+  );
 
   await field(page, "/name").locator("input").first().fill("Not A Name");
   await field(page, "/config/session_ttl").locator("input").first().fill("12");
   await field(page, "/config/iam_role_arn").locator("input").first().fill("nonsense");
   await page.getByRole("button", { name: "Create and test" }).click();
-  await until("each field has its error", async () => (await wrongAt(page, "/name")) && (await field(page, "/name").locator("input").first().getAttribute("aria-invalid")));
+  await until(
+    "each field has its error",
+    async () => (await wrongAt(page, "/name")) && (await field(page, "/name").locator("input").first().getAttribute("aria-invalid")),
+  );
   const first = await wrongAt(page, "/name");
   await look("wrong");
   check(first.length > 10, first);
-  check(await field(page, "/name").locator("input").first().evaluate((one) => one === document.activeElement), "the first wrong field has the focus");
+  check(
+    await field(page, "/name")
+      .locator("input")
+      .first()
+      .evaluate((one) => one === document.activeElement),
+    "the first wrong field has the focus",
+  );
   await field(page, "/name").locator("input").first().fill("films");
   await page.getByRole("button", { name: "Create and test" }).click();
-  await until("the settings' errors", async () => (await wrongAt(page, "/config/session_ttl")) && (await wrongAt(page, "/config/iam_role_arn")));
+  await until(
+    "the settings' errors",
+    async () => (await wrongAt(page, "/config/session_ttl")) && (await wrongAt(page, "/config/iam_role_arn")),
+  );
   same(await wrongAt(page, "/name"), "", "what is right has no error");
   await field(page, "/config/session_ttl").locator("input").first().fill("900");
 
@@ -65,6 +83,8 @@ export default async ({ page, held, look }) => {
   await field(page, "/config/iam_role_arn").locator("input").first().fill(scene.role);
   await field(page, "/config/bucket_name").locator("input").first().fill(scene.bucket);
   await page.getByRole("button", { name: "Create and test" }).click();
-  await until("the name is taken", async () => (await page.locator(".problem, .wrong:not(:empty)").allTextContents()).join(" ").includes("name"));
+  await until("the name is taken", async () =>
+    (await page.locator(".problem, .wrong:not(:empty)").allTextContents()).join(" ").includes("name"),
+  );
   await look("taken");
 };

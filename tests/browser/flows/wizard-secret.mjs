@@ -8,7 +8,11 @@ export default async ({ page, held, look }) => {
   const put = (pointer, text) => field(page, pointer).locator("input, textarea").first().fill(text);
   await signIn(page, { at: "#/connections/new/https_basic" });
   await heading(page, "HTTPS with user name and password").waitFor();
-  same(await field(page, "/config/password").locator("input").first().getAttribute("type"), "password", "a secret is not shown while it is typed");
+  same(
+    await field(page, "/config/password").locator("input").first().getAttribute("type"),
+    "password",
+    "a secret is not shown while it is typed",
+  );
   await put("/name", "press");
   await put("/config/hostname", hostname);
   await put("/config/port", String(port));
@@ -64,7 +68,10 @@ export default async ({ page, held, look }) => {
   await page.locator('.problem[data-code="stale_version"]').waitFor();
   await look("stale");
   await page.getByRole("button", { name: "Load what it is now" }).click();
-  await until("the other's words", async () => (await field(page, "/description").locator("textarea").inputValue()) === "Changed meanwhile");
+  await until(
+    "the other's words",
+    async () => (await field(page, "/description").locator("textarea").inputValue()) === "Changed meanwhile",
+  );
 
   await page.goto(`${scene.url}/#/connections/press`);
   await page.getByRole("button", { name: "Disable" }).click();
@@ -85,5 +92,9 @@ export default async ({ page, held, look }) => {
   await dialog.getByRole("button", { name: "Delete" }).click();
   await page.locator("main").getByText("The connection press was deleted.").waitFor();
   await heading(page, "Connections").waitFor();
-  same((await api("GET", "/connections")).items.map((one) => one.name), ["portcullis"], "what is left");
+  same(
+    (await api("GET", "/connections")).items.map((one) => one.name),
+    ["portcullis"],
+    "what is left",
+  );
 };
