@@ -1,7 +1,7 @@
 // Which gateway this is, how it is, and the other ways in.
 
 import { h, named, when } from "./dom.js";
-import { all, get, outside } from "./api.js";
+import { all, outside } from "./api.js";
 import { copied, fact, heading, state } from "./parts.js";
 
 export async function show({ me, signal }) {

@@ -151,6 +151,12 @@ export async function busy(button, run) {
   }
 }
 
+/** For `onsubmit`: the browser itself never sends a form. */
+export const submits = (run) => (event) => {
+  event.preventDefault();
+  run();
+};
+
 /** Asks; true where it was confirmed. `word`: what has to be typed first. */
 export function ask({ title, text, confirm, danger, word }) {
   return new Promise((answer) => {

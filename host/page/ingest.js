@@ -1,6 +1,6 @@
 // Ingestion: source paths in, a job for each request, and the jobs that there are.
 
-import { h, busy, count, fresh, named, plain, size, when } from "./dom.js";
+import { h, busy, count, fresh, named, plain, size, when, submits } from "./dom.js";
 import { all, get, newKey, once, post, query } from "./api.js";
 import { cells, choice, empty, field as row, heading, paged, problem, state } from "./parts.js";
 import { clearErrors, field, showErrors } from "./form.js";
@@ -131,10 +131,7 @@ function submission(usable, chosen, left, go) {
       class: "card",
       novalidate: true,
       "aria-label": "New job",
-      onsubmit: (event) => {
-        event.preventDefault();
-        busy(submit, send);
-      },
+      onsubmit: submits(() => busy(submit, send)),
     },
     h("div", { class: "summary" }),
     h(

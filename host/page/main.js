@@ -30,11 +30,10 @@ const may = (role) => ROLES.indexOf(me.role) >= ROLES.indexOf(role);
 /** How to get what shows this place; nothing, where there is none for this role. */
 function route([section, first, second]) {
   if (section === "connections" && first) {
-    const changes = first === "new" || second === "edit" || second === "setup";
-    if (changes && !may("admin")) return null;
-    return first === "new"
-      ? () => import("./wizard.js").then((part) => part.show)
-      : () => import("./connection.js").then((part) => part[changes ? second : "show"]);
+    const changes = { new: () => import("./wizard.js"), edit: () => import("./edit.js"), setup: () => import("./setup.js") };
+    const change = first === "new" ? changes.new : changes[second];
+    if (change) return may("admin") ? () => change().then((part) => part.show) : null;
+    return () => import("./connection.js").then((part) => part.show);
   }
   if (section === "jobs" && first) return () => import("./job.js").then((part) => part.show);
   const found = SECTIONS.find((one) => one.at === section);

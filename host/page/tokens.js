@@ -1,6 +1,6 @@
 // Tokens of the organization: made, shown once, revoked.
 
-import { h, actionButton, ask, busy, copyButton, named, open, plain, when } from "./dom.js";
+import { h, actionButton, ask, busy, copyButton, named, open, plain, when, submits } from "./dom.js";
 import { get, newKey, once, post, query, remove } from "./api.js";
 import { cells, choice, empty, heading, paged, problem } from "./parts.js";
 import { clearErrors, field, showErrors } from "./form.js";
@@ -99,10 +99,7 @@ function maker(may, again) {
       class: "card",
       novalidate: true,
       "aria-label": "New token",
-      onsubmit: (event) => {
-        event.preventDefault();
-        busy(submit, make);
-      },
+      onsubmit: submits(() => busy(submit, make)),
     },
     h("div", { class: "summary" }),
     h(

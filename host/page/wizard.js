@@ -1,6 +1,6 @@
 // A new connection: a connector from the catalogue, a form drawn from its schema, then the setup.
 
-import { h, busy, named, plain } from "./dom.js";
+import { h, busy, named, plain, submits } from "./dom.js";
 import { all, newKey, once, post } from "./api.js";
 import { crumbs, empty, heading, problem } from "./parts.js";
 import { NO_ROLE_YET, clearErrors, field, roleSetting, settingsFields, showErrors } from "./form.js";
@@ -94,10 +94,7 @@ function settings(connector, { go, flash }) {
     {
       class: "card narrow",
       novalidate: true,
-      onsubmit: (event) => {
-        event.preventDefault();
-        busy(submit, create);
-      },
+      onsubmit: submits(() => busy(submit, create)),
     },
     h("div", { class: "summary" }),
     field({

@@ -34,7 +34,7 @@ struct File {
     bytes: &'static [u8],
 }
 
-static FILES: [File; 16] = files! {
+static FILES: [File; 20] = files! {
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -44,8 +44,12 @@ static FILES: [File; 16] = files! {
     "form.js": SCRIPT,
     "connections.js": SCRIPT,
     "connection.js": SCRIPT,
+    "place.js": SCRIPT,
+    "setup.js": SCRIPT,
+    "edit.js": SCRIPT,
     "wizard.js": SCRIPT,
     "browser.js": SCRIPT,
+    "preview.js": SCRIPT,
     "ingest.js": SCRIPT,
     "job.js": SCRIPT,
     "plugins.js": SCRIPT,
