@@ -106,10 +106,9 @@ function control(schema, before) {
       null,
       schema.enum.filter((one) => one !== null).map((one) => h("option", { value: JSON.stringify(one) }, plain(one))),
     );
-    if (given === undefined && schema.default === undefined) select.prepend(h("option", { value: "", selected: true }, "–"));
-    select.value =
-      (given ?? schema.default === undefined) ? (given === undefined ? "" : JSON.stringify(given)) : JSON.stringify(schema.default);
-    if (given !== undefined) select.value = JSON.stringify(given);
+    const value = given ?? schema.default;
+    if (value === undefined) select.prepend(h("option", { value: "", selected: true }, "–"));
+    select.value = value === undefined ? "" : JSON.stringify(value);
     return { input: select, read: () => (select.value === "" ? undefined : JSON.parse(select.value)) };
   }
   if (schema.type === "boolean") {

@@ -1,6 +1,6 @@
 // What several sections show: problems, states, findings, lists by pages.
 
-import { h, named, lines, plain, prose, when, actionButton, copyButton, say } from "./dom.js";
+import { h, actionButton, copyButton, lines, named, plain, say } from "./dom.js";
 
 const TITLES = {
   403: "Not allowed",
@@ -265,5 +265,3 @@ export const choice = (id, options, value) => {
   if (value !== undefined) select.value = value;
   return select;
 };
-
-export { prose, when };
