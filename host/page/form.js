@@ -201,7 +201,7 @@ export function settingsFields(schema, before) {
     const said = hint.flat(Infinity).some((one) => one && (typeof one !== "string" || one.trim()));
     const element = field({
       pointer: `/config/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`,
-      label: property.title ?? name.replaceAll("_", " "),
+      label: property.title ?? sentence(name.replaceAll("_", " ")).slice(0, -1),
       hint: said ? hint : undefined,
       input: part.input,
       required: required.has(name),
