@@ -15,6 +15,7 @@ mod ingestion;
 mod kinds;
 mod languages;
 mod openapi;
+mod page;
 mod play;
 mod plugin_install;
 mod plugin_new;

@@ -137,7 +137,7 @@ pub fn without(mut document: Value, offered: &Value) -> Value {
     document
 }
 
-/// The router is built by `Routes`, which takes no route without its description: nothing else may build one.
+/// The router is built by `Routes`, which takes no route of the API without its description: nothing else may build one.
 #[test]
 fn every_route_is_described() {
     let mut broken = Vec::new();
@@ -167,7 +167,7 @@ async fn c16_every_operations_answers_are_what_is_described() {
         let (described, method, path) = (&described, method.clone(), path.to_owned());
         async move { described.call(method, &path, body.as_ref()).await }
     };
-    for path in ["/healthz", "/readyz", "/version", PATH, "/api/v1/connectors", "/api/v1/plugins/https_basic"] {
+    for path in ["/healthz", "/readyz", "/version", PATH, "/api/v1/whoami", "/api/v1/connectors", "/api/v1/plugins/https_basic"] {
         call(&get, path, None).await.expect(200);
     }
     call(&get, "/api/v1/plugins/none", None).await.problem(404, "plugin_not_found");

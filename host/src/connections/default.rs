@@ -11,6 +11,12 @@ use crate::model::{Connection, ConnectionId, ConnectionState, Error, ExternalId,
 pub const CONNECTOR: &str = "aws_bucket_policy";
 const NAMESPACE: Uuid = Uuid::from_u128(0x3d0a_51c4_9d6b_4b0e_8a57_61f0_c7ae_d1f7);
 
+/// Whether it is its organization's default one.
+#[must_use]
+pub fn is_default(connection: &Connection) -> bool {
+    connection.id == default_id(&connection.org)
+}
+
 impl Connections {
     pub(super) fn default_if(&self, org: &OrgId, name_or_id: &str) -> Result<Option<Connection>> {
         let named = name_or_id == self.platform.default_connection.as_str();

@@ -26,6 +26,7 @@ use crate::runtime::Plugin;
 use crate::store::Store;
 use crate::vault::Vault;
 
+pub use default::is_default;
 pub use moving::Move;
 use records::{Found, Records};
 

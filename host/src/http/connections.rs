@@ -11,7 +11,7 @@ use super::openapi::connections as described;
 use super::params::{Params, wrong};
 use super::routes::Routes;
 use super::{Answer, Shared, require};
-use crate::connections::{Change, Filter, Move, NewConnection};
+use crate::connections::{Change, Filter, Move, NewConnection, is_default};
 use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, Error, ExternalId, Finding, LastTest, Role, Timestamp};
 use crate::plugins::immutable_external_id;
 
@@ -37,6 +37,8 @@ struct Shown<'a> {
     name: &'a ConnectionName,
     description: &'a str,
     r#type: &'a str,
+    /// Neither edited nor deleted (C4).
+    default: bool,
     /// The version of the connector that it is pinned to.
     plugin: Digest,
     status: ConnectionState,
@@ -61,6 +63,7 @@ impl<'a> From<&'a Connection> for Shown<'a> {
             name: &connection.name,
             description: &connection.description,
             r#type: &connection.connector,
+            default: is_default(connection),
             plugin: connection.plugin,
             status: connection.state,
             enabled: connection.enabled,

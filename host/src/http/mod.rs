@@ -15,6 +15,7 @@ mod linger;
 mod listen;
 mod objects;
 mod openapi;
+mod page;
 mod paging;
 mod params;
 mod patience;
@@ -110,7 +111,7 @@ fn routes() -> Routes {
         .merge(objects::routes())
         .merge(tokens::routes())
         .merge(Routes::new("gateway").get("/openapi.json", openapi::document, openapi::describe()));
-    health::routes().nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
+    page::routes().merge(health::routes()).nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
 }
 
 fn router(gateway: Arc<Gateway>) -> Router {

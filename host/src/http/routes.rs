@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Gateway;
 use super::openapi::Operation;
 
-/// The only way to a route, so that there is none without a description.
+/// The only way to a route, so that there is none of the API without a description.
 pub struct Routes {
     router: Router<Arc<Gateway>>,
     /// The `paths` of the document.
@@ -39,6 +39,12 @@ impl Routes {
     }
     pub fn delete<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
         self.route(MethodFilter::DELETE, path, handler, [("delete", operation)])
+    }
+
+    /// A file of the web page: no operation of the API, and so not in its document.
+    pub fn file<T: 'static>(mut self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
+        self.router = self.router.route(path, on(MethodFilter::GET, handler));
+        self
     }
 
     fn route<T: 'static, const N: usize>(

@@ -7,12 +7,17 @@ use serde::Serialize;
 use super::body::{self, MAX_BODY};
 use super::openapi::tokens as described;
 use super::params::Params;
+use super::problem::Problem;
 use super::routes::Routes;
 use super::{Answer, Shared, answer, require};
-use crate::model::{Caller, Error, OrgId, Role, Timestamp, TokenId, TokenRecord};
+use crate::model::{Caller, Error, Kind, OrgId, Role, Timestamp, TokenId, TokenRecord};
 
 pub fn routes() -> Routes {
-    Routes::new("tokens").get("/tokens", list, described::list()).post("/tokens", mint, described::mint()).delete("/tokens/{id}", revoke, described::revoke())
+    Routes::new("tokens").get("/whoami", whoami, described::whoami()).get("/tokens", list, described::list()).post("/tokens", mint, described::mint()).delete(
+        "/tokens/{id}",
+        revoke,
+        described::revoke(),
+    )
 }
 
 #[derive(Serialize)]
@@ -37,6 +42,16 @@ fn shown<'a>(record: &'a TokenRecord, token: Option<&'a str>) -> Shown<'a> {
         created_at: record.created_at,
         expires_at: record.expires_at,
         token,
+    }
+}
+
+/// The caller's own token, so that a client knows what it may do.
+async fn whoami(State(gateway): Shared, caller: Caller) -> Answer {
+    match gateway.app.tokens.own(&caller).await {
+        Ok(record) => Ok(answer::json(StatusCode::OK, &shown(&record, None))),
+        // Revoked since it was checked.
+        Err(error) if error.kind() == Kind::Denied => Err(Problem::unauthorized(error)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -114,6 +114,11 @@ impl Tokens {
         }
     }
 
+    /// The record of a caller's own token; `unauthorized` where it was revoked meanwhile.
+    pub async fn own(&self, caller: &Caller) -> Result<TokenRecord> {
+        Ok(self.records.get(&key(&caller.org, caller.token)).await?.ok_or_else(unauthorized)?.value)
+    }
+
     /// In the order of their ids.
     pub async fn list(&self, org: &OrgId, after: Option<TokenId>, limit: usize) -> Result<Vec<TokenRecord>> {
         let after = after.map(|id| key(org, id));

@@ -89,7 +89,7 @@ pub fn schemas() -> Value {
         "Connection": {
             "type": "object",
             "required": [
-                "connection_id", "name", "description", "type", "status", "enabled", "config", "test_location", "external_id", "revision", "version",
+                "connection_id", "name", "description", "type", "default", "status", "enabled", "config", "test_location", "external_id", "revision", "version",
                 "created_at", "updated_at", "last_test", "last_good_at",
             ],
             "properties": {
@@ -97,6 +97,7 @@ pub fn schemas() -> Value {
                 "name": refer("ConnectionName"),
                 "description": {"type": "string"},
                 "type": {"type": "string", "description": "The connector's id."},
+                "default": {"type": "boolean", "description": "The one that every organization has: it is neither changed nor deleted."},
                 "plugin": {"allOf": [refer("Digest")], "description": "The version of the connector's plugin that it is pinned to."},
                 "status": refer("ConnectionState"),
                 "enabled": {"type": "boolean", "description": "A disabled connection refuses use, whatever its status."},

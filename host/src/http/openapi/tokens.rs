@@ -6,6 +6,14 @@ use super::{Operation, operation, refer};
 use crate::http::body::MAX_BODY;
 use crate::model::Role;
 
+pub fn whoami() -> Operation {
+    operation("get_whoami", "The token that the request came with").about("Its role says what may be called.").answers(
+        200,
+        "As it is stored, without its text.",
+        "Token",
+    )
+}
+
 pub fn list() -> Operation {
     operation("list_tokens", "List the organization's tokens, without their text").needs(Role::Admin).pages("Token")
 }
