@@ -69,7 +69,7 @@ A test of a connection (`portcullis connection test`, `POST /api/v1/connections/
 could tell nothing new. Each thing looked at is a finding: `check` says what, `code` what was found (`ok`, or one of these), the message what was seen,
 the remedy what to do. What was not come to is not in the answer.
 
-The order for AWS: settings, STS in the region, the role (without another, with the connection's own external id, without one, with a wrong one), whose session it is,
+The order for AWS: settings, STS in the region, the role (with the connection's own external id, without one, with another one), whose session it is,
 where the bucket is, list, head, a ranged read, the object's key, the clock, the signature. For https: name resolution, connection, TLS, the token, the request.
 Bytes go through the gateway, so a bucket needs no CORS.
 
@@ -79,7 +79,7 @@ This table is written by the test that produces each of these faults (`tests/it/
 |---|---|---|---|
 ";
 
-/// Sixty faults are slow answers and retries: side by side they take as long as the slowest.
+/// A hundred faults are slow answers and retries: side by side they take as long as the slowest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b06_l05_l06_l08_l12_p09_e20_e23_h08_u01_u16_each_cause_has_its_own_code_evidence_and_remedy() {
     let (aws, web) = tokio::join!(aws::outcomes(), web::outcomes());

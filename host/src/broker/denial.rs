@@ -25,11 +25,8 @@ const KEY_ELSEWHERE: Denial = denial(
     "the object's KMS key is not there, is in another region, or may not be used",
     "Look at, in this order: the key's policy (kms:Decrypt for the role; a key of another account needs it in its policy and in the role's); whether the key is still there.",
 );
-const DECRYPT: Denial = denial(
-    "kms_decrypt_denied",
-    "the role may not use the object's KMS key (kms:Decrypt)",
-    "Allow kms:Decrypt on the key in the role's permissions; the setup shows the statement.",
-);
+const DECRYPT: Denial =
+    denial("kms_decrypt_denied", "the role may not use the object's KMS key (kms:Decrypt)", "Allow kms:Decrypt on the key in the role's permissions.");
 
 /// In this order: an explicit deny, or a policy of the organization, wins over what merely does not allow.
 const WORDS: [(&str, Denial); 10] = [

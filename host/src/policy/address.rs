@@ -24,7 +24,7 @@ impl AddressPolicy {
     pub fn judge(&self, address: IpAddr) -> Result<()> {
         self.verdict(address).map_err(|reason| {
             Error::denied("address_not_allowed", format!("the address {address} may not be dialled: {reason}"))
-                .with_remedy("use a public address, or ask the operator to open the network in egress.allow_networks")
+                .with_remedy("Use a public address, or ask the operator to open the network in egress.allow_networks")
         })
     }
 
