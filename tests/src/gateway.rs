@@ -119,6 +119,11 @@ impl Gateway {
         self.ready().await;
     }
 
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Resident memory, bytes.
     #[must_use]
     pub fn memory(&self) -> u64 {

@@ -130,7 +130,7 @@ impl Connections {
 
     /// `otherwise`: what follows if it does not pass.
     pub(super) async fn pass_or_refuse(&self, connector: &Connector, grant: &Arc<Grant>, connection: &mut Connection, otherwise: &str) -> Result<()> {
-        let findings = self.findings(connector, grant, connection.test_location.as_deref()).await;
+        let findings = self.findings(connector, grant, connection.test_location.as_deref()).await?;
         let failed: Vec<FieldError> = findings
             .iter()
             .filter(|finding| !finding.passed)

@@ -14,8 +14,9 @@ use wasmtime::Engine;
 use super::compile_child::{GREETING, REFUSED, THREADS, VERB};
 use crate::model::{Error, Result};
 
-/// The child is ended after it, and whoever waits for a compilation in this process has waited long enough.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The child is ended after it, and whoever waits for a compilation in this process has waited long enough. More than its CPU time: the
+/// machine is others', too.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Of a compiled form: 32 MiB of component become a few times as much.
 pub const LARGEST: u64 = 512 << 20;
 const LONGEST_REASON: usize = 4 << 10;

@@ -92,7 +92,8 @@ async fn asking(remote: Slow, limits: Limits, check: &str) -> Arc<Plugin> {
     let config = RuntimeConfig { limits, compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] };
     let runtime = Runtime::new(config, Some(Arc::new(remote))).unwrap();
     let mut data = settings();
-    data.push((0x500, words(&[0x580, 0])));
+    // One finding, that passed.
+    data.extend([(0x500, words(&[0x580, 1])), (0x580, words(&[0x5c0, 4, 1, 0x5c0, 4, 0x5c0, 4, 0, 0, 0])), (0x5c0, b"fine".to_vec())]);
     let guest = Guest { imports: ACQUIRE, check, normalize: "i32.const 0x100", data, ..Guest::default() };
     runtime.load(&guest.component(), &BTreeSet::from([Capability::Aws])).await.unwrap()
 }
@@ -140,6 +141,20 @@ fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.unwrap() * 1024
+}
+
+#[tokio::test]
+async fn p01_p07_a_loop_and_a_trap_end_check_and_list_as_they_end_planning() {
+    for (body, code) in [(LOOP, "plugin_deadline"), ("unreachable", "plugin_trap")] {
+        let config = RuntimeConfig { limits: quick(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] };
+        let runtime = Runtime::new(config, Some(Arc::new(Slow { turns: 0 }))).unwrap();
+        let guest = Guest { imports: ACQUIRE, check: body, list: body, normalize: "i32.const 0x100", data: settings(), ..Guest::default() };
+        let plugin = runtime.load(&guest.component(), &BTreeSet::from([Capability::Aws])).await.unwrap();
+        let grant = grant(&plugin);
+        assert_eq!(plugin.check(&grant, None).await.err().unwrap().code(), code);
+        assert_eq!(plugin.list(&grant, "", None, 10).await.err().unwrap().code(), code);
+        assert!(normalizes(&org(), &plugin).await);
+    }
 }
 
 #[tokio::test]
@@ -230,11 +245,11 @@ async fn p14_a_remote_that_never_answers_ends_the_host_call_and_the_guest_goes_o
 /// A world with a resource of its own, and the functions that make and drop handles of it.
 fn with_resource(locate: &str) -> Vec<u8> {
     let imports = r#"
-        (import "[export]test:own/things@1.0.0" "[resource-new]thing" (func $new (param i32) (result i32)))
-        (import "[export]test:own/things@1.0.0" "[resource-drop]thing" (func $drop (param i32)))
-        (import "[export]test:own/things@1.0.0" "[resource-rep]thing" (func $rep (param i32) (result i32)))"#;
+        (import "[export]test:mine/things@1.0.0" "[resource-new]thing" (func $new (param i32) (result i32)))
+        (import "[export]test:mine/things@1.0.0" "[resource-drop]thing" (func $drop (param i32)))
+        (import "[export]test:mine/things@1.0.0" "[resource-rep]thing" (func $rep (param i32) (result i32)))"#;
     let guest = Guest { imports, locate, normalize: "i32.const 0x100", data: settings(), ..Guest::default() };
-    component_with(&guest.text(), &["package test:own@1.0.0; interface things { resource thing; }"], "export test:own/things@1.0.0;")
+    component_with(&guest.text(), &["package test:mine@1.0.0; interface things { resource thing; }"], "export test:mine/things@1.0.0;")
 }
 
 #[tokio::test]

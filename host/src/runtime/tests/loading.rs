@@ -139,7 +139,6 @@ async fn p20_p21_what_is_hard_to_compile_is_answered_in_time() {
             "types that double 40 times",
             wat(&format!("(component (type $t0 (tuple u8 u8)) {})", (0..40).map(|n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1)).collect::<String>())),
         ),
-        ("a million functions", wat(&format!("(component (core module {}))", "(func)".repeat(1_000_001)))),
         ("100,000 types", wat(&format!("(component {})", "(type (tuple u8 u8))".repeat(100_000)))),
         ("100,000 imports", wat(&format!("(component {})", (0..100_000).map(|n| format!("(import \"a{n}\" (func))")).collect::<String>()))),
         (
@@ -152,6 +151,7 @@ async fn p20_p21_what_is_hard_to_compile_is_answered_in_time() {
         let started = std::time::Instant::now();
         let error = refused(&wasm).await;
         assert_ne!(error.kind(), Kind::Internal, "{what}: {error:?}");
+        println!("{what}: {} after {:?}", error.code(), started.elapsed());
         assert!(started.elapsed().as_secs() < 30, "{what} took {:?}", started.elapsed());
     }
 }
