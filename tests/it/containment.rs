@@ -75,23 +75,23 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
     let large = format!("(func (param i32) (result i32) local.get 0 {})", "local.get 0 i32.add local.get 0 i32.rotl local.get 0 i32.xor ".repeat(600_000));
     let blocks = 50_000;
     vec![
-        ("one function of 7 MiB", core(large), &["component_too_complex", "invalid_component"]),
+        ("one function of 7 MiB", core(large), &["component_too_complex", "invalid_component"][..]),
         (
             "50,000 nested blocks",
             core(format!("(func {} {})", "block ".repeat(blocks), "end ".repeat(blocks))),
-            &["component_too_complex", "incompatible_world"],
+            &["component_too_complex", "incompatible_world"][..],
         ),
         (
             "br_table with a million entries",
             core(format!("(func (param i32) (block (br_table {} (local.get 0))))", "0 ".repeat(1_000_000))),
-            &["component_too_complex", "invalid_component", "incompatible_world"],
+            &["component_too_complex", "invalid_component", "incompatible_world"][..],
         ),
         (
             "types that double 40 times",
             wat(format!("(component (type $t0 (tuple u8 u8)) {})", (0..40).map(|n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1)).collect::<String>())),
-            &["component_too_complex", "invalid_component", "incompatible_world"],
+            &["component_too_complex", "invalid_component", "incompatible_world"][..],
         ),
-        ("a million functions", core("(func)".repeat(900_000)), &["component_too_complex", "invalid_component", "incompatible_world"]),
+        ("a million functions", core("(func)".repeat(900_000)), &["component_too_complex", "invalid_component", "incompatible_world"][..]),
     ]
 }
 
