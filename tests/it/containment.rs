@@ -15,6 +15,8 @@ use crate::plugin_install::{files, install, upload};
 
 /// A connection whose plugin breaks `mode` whenever it plans.
 async fn hostile(api: &Api, origin: &Origin, name: &str, mode: Option<&str>) {
+    // What its honest check asks for.
+    origin.put("/", "root");
     let mut config = json!({"hostname": "localhost", "port": origin.port(), "token": origin.settings().token});
     if let Some(mode) = mode {
         config["mode"] = json!(mode);
@@ -91,7 +93,17 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
             wat(format!("(component (type $t0 (tuple u8 u8)) {})", (0..40).map(|n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1)).collect::<String>())),
             &["component_too_complex", "invalid_component", "incompatible_world"][..],
         ),
-        ("a million functions", core("(func)".repeat(900_000)), &["component_too_complex", "invalid_component", "incompatible_world"][..]),
+        (
+            "100,000 types",
+            wat(format!("(component {})", "(type (tuple u8 u8))".repeat(100_000))),
+            &["component_too_complex", "invalid_component", "incompatible_world"][..],
+        ),
+        (
+            "100,000 imports",
+            wat(format!("(component {})", (0..100_000).map(|n| format!("(import \"a{n}\" (func))")).collect::<String>())),
+            &["component_too_complex", "invalid_component", "forbidden_import"][..],
+        ),
+        ("900,000 functions", core("(func)".repeat(900_000)), &["component_too_complex", "invalid_component", "incompatible_world"][..]),
     ]
 }
 

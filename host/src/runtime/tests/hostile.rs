@@ -337,15 +337,12 @@ async fn p30_b12_a_plugin_that_keeps_failing_is_left_alone_for_that_organization
 async fn p30_o13_what_loops_in_many_places_ends_when_it_is_suspended() {
     let limits = Limits { cpu: Duration::from_millis(400), ..Limits::default() };
     let plugin = Guest { locate: LOOP, ..Guest::default() }.load(limits).await;
-    let started = Instant::now();
     let (org, plugin) = (&org(), &*plugin);
     let mut codes = futures_util::future::join_all((0..30).map(|_| locate_for(org, plugin))).await;
     codes.sort();
     let deadlines = codes.iter().filter(|code| *code == "plugin_deadline").count();
     assert!((5..10).contains(&deadlines), "{codes:?}");
     assert!(codes[deadlines..].iter().all(|code| code == "plugin_suspended"), "{codes:?}");
-    // Thirty loops of 0.4 s would be 12 s of CPU, and twice that on the clock.
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
