@@ -14,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connector_aws_iam_role::plan::{AwsIamRole, Settings};
-use portcullis::model::{self, BucketName, Capability, Location, ObjectKey, Region, S3Object};
-use portcullis::runtime::{Limits, Plugin, Runtime, RuntimeConfig};
+use portcullis::model::{self, BucketName, Capability, Location, ObjectKey, OrgId, Region, S3Object};
+use portcullis::runtime::{Compiler, Limits, Plugin, Runtime, RuntimeConfig};
 use portcullis_plugin::{Connector, Plan, Target};
 
 const ROUNDS: usize = 9;
@@ -47,8 +47,9 @@ fn rate_on(threads: usize, plugin: &Arc<Plugin>, sources: &[String]) -> f64 {
 fn sandboxed(plugin: &Plugin, sources: &[String], ready: impl FnOnce()) -> f64 {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sources: Vec<_> = sources.iter().map(String::as_str).collect();
+    let org = OrgId::new("studio").unwrap();
     ready();
-    rate(|| assert_eq!(tokio.block_on(plugin.locate(SETTINGS, &sources)).unwrap().locations.len(), sources.len()))
+    rate(|| assert_eq!(tokio.block_on(plugin.locate(&org, SETTINGS, &sources)).unwrap().locations.len(), sources.len()))
 }
 
 /// Settings parsed once for each call, as in the guest.
@@ -81,7 +82,7 @@ fn load() -> Arc<Plugin> {
         println!("{}: {error}; run `make components`", component.display());
         std::process::exit(1)
     });
-    let runtime = Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: None, cache_key: [0; 32] }, None).unwrap();
+    let runtime = Runtime::new(RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] }, None).unwrap();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio.block_on(runtime.load(&wasm, &BTreeSet::from([Capability::Aws, Capability::Http]))).unwrap()
 }

@@ -14,7 +14,7 @@ use portcullis::connections::NewConnection;
 use portcullis::fetch::{FetchConfig, Fetcher, Limits};
 use portcullis::model::{Capability, OrgId, Region, Result};
 use portcullis::policy::AddressPolicy;
-use portcullis::runtime::{Runtime, RuntimeConfig};
+use portcullis::runtime::{Compiler, Runtime, RuntimeConfig};
 use portcullis_tests::origin::Origin;
 use serde_json::{Map, json};
 use tempfile::TempDir;
@@ -24,8 +24,12 @@ const TOKEN: &str = "tok-8f2e6c";
 struct House {
     app: App,
     origin: Origin,
-    org: OrgId,
     _folder: TempDir,
+}
+
+/// Of each connection its own: what one plugin does to one of them is not held against another.
+fn org(connection: &str) -> OrgId {
+    OrgId::new(connection).unwrap()
 }
 
 fn component() -> PathBuf {
@@ -48,17 +52,17 @@ async fn house() -> House {
     let file = folder.path().join("portcullis.toml");
     std::fs::write(&file, text).unwrap();
     let config = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
-    let (app, _) = App::start(&config).await.unwrap();
+    let (app, _) = App::start(&config, Compiler::Child(portcullis_tests::gateway::binary())).await.unwrap();
     let addresses = AddressPolicy { allow_networks: config.settings.egress.allow_networks.clone(), allow_http: false };
     let fetcher = Arc::new(Fetcher::new(FetchConfig { addresses, extra_ca: vec![origin.ca().to_owned()], limits: Limits::default() }).unwrap());
     let aws = BrokerConfig { role_arn: None, region: Region::new("us-east-1").unwrap(), endpoint_url: None, path_style: false };
     let broker = Broker::new(aws, app.vault.clone(), fetcher, app.clock.clone(), app.random.clone()).unwrap();
     let limits = portcullis::runtime::Limits { cpu: Duration::from_millis(300), ..portcullis::runtime::Limits::default() };
-    let runtime = Runtime::new(RuntimeConfig { limits, cache_dir: None, cache_key: [0; 32] }, Some(Arc::new(broker))).unwrap();
+    let runtime = Runtime::new(RuntimeConfig { limits, compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] }, Some(Arc::new(broker))).unwrap();
     let granted = BTreeSet::from([Capability::Aws, Capability::Http]);
     let plugin = runtime.load(&std::fs::read(component()).unwrap(), &granted).await.unwrap();
     app.plugins.register(plugin).unwrap();
-    House { app, origin, org: OrgId::new("default").unwrap(), _folder: folder }
+    House { app, origin, _folder: folder }
 }
 
 impl House {
@@ -78,11 +82,11 @@ impl House {
             description: String::new(),
             enabled: true,
         };
-        self.app.connections.create(&self.org, new, false).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.app.connections.create(&org(name), new, false).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 
     async fn read(&self, name: &str, source: &str) -> Result<String> {
-        let object = self.app.connections.open(&self.org, name, source, Read::default()).await?;
+        let object = self.app.connections.open(&org(name), name, source, Read::default()).await?;
         Ok(String::from_utf8(object.body.bytes(1 << 20).await?.to_vec()).unwrap())
     }
 
@@ -169,7 +173,7 @@ async fn b03_e22_sp10_sp13_what_a_plugin_returns_outside_its_egress_is_denied_be
 async fn b01_sp12_sp08_a_plugin_sees_no_secret_and_nothing_of_an_earlier_call() {
     let house = house().await;
     house.connection("reveal", Some(("reveal", "check"))).await;
-    let (_, findings) = house.app.connections.test(&house.org, "reveal", None, false).await.unwrap();
+    let (_, findings) = house.app.connections.test(&org("reveal"), "reveal", None, false).await.unwrap();
     let told = serde_json::to_string(&findings).unwrap();
     assert!(told.contains("localhost"), "it told what it saw: {told}");
     use base64::Engine;

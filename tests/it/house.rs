@@ -11,7 +11,7 @@ use portcullis::connections::NewConnection;
 use portcullis::fetch::{FetchConfig, Fetcher, Limits, Lookup};
 use portcullis::model::{Capability, ConnectionState, Finding, OrgId, Region, Result};
 use portcullis::policy::AddressPolicy;
-use portcullis::runtime::{Runtime, RuntimeConfig};
+use portcullis::runtime::{Compiler, Runtime, RuntimeConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -41,7 +41,7 @@ impl House {
         let file = folder.path().join("portcullis.toml");
         std::fs::write(&file, format!("data_dir = {data:?}\n[egress]\nallow_networks = [\"127.0.0.0/8\"]\nextra_ca = {trusted:?}\n")).unwrap();
         let config = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
-        let (app, _) = App::start(&config).await.unwrap();
+        let (app, _) = App::start(&config, Compiler::Child(portcullis_tests::gateway::binary())).await.unwrap();
         let addresses = AddressPolicy { allow_networks: config.settings.egress.allow_networks.clone(), allow_http: false };
         let outbound = FetchConfig { addresses, extra_ca: authorities.to_vec(), limits };
         let fetcher = match lookup {
@@ -50,7 +50,7 @@ impl House {
         };
         let aws = BrokerConfig { role_arn: None, region: Region::new("us-east-1").unwrap(), endpoint_url: None, path_style: false };
         let broker = Broker::new(aws, app.vault.clone(), Arc::new(fetcher.unwrap()), app.clock.clone(), app.random.clone()).unwrap();
-        let sandbox = RuntimeConfig { limits: portcullis::runtime::Limits::default(), cache_dir: None, cache_key: [0; 32] };
+        let sandbox = RuntimeConfig { limits: portcullis::runtime::Limits::default(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] };
         let runtime = Runtime::new(sandbox, Some(Arc::new(broker))).unwrap();
         for id in components {
             let plugin = runtime.load(&component(id), &BTreeSet::from([Capability::Http])).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis::model::{Capability, Credential, Plan, Target};
-use portcullis::runtime::{Limits, Plugin, Runtime, RuntimeConfig};
+use portcullis::model::{Capability, Credential, OrgId, Plan, Target};
+use portcullis::runtime::{Compiler, Limits, Plugin, Runtime, RuntimeConfig};
 use portcullis_tests::ministack::root;
 use serde_json::{Value, json};
 
@@ -21,9 +21,16 @@ fn component(id: &str) -> Vec<u8> {
 
 async fn load(id: &str, granted: &[Capability]) -> Arc<Plugin> {
     // 12 MB of JavaScript engine take half a minute of CPU to compile in a debug build: once for all tests.
-    let runtime =
-        Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: Some(target().join("plugins/compiled")), cache_key: [0; 32] }, None).unwrap();
+    let runtime = Runtime::new(
+        RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: Some(target().join("plugins/compiled")), cache_key: [0; 32] },
+        None,
+    )
+    .unwrap();
     runtime.load(&component(id), &granted.iter().copied().collect()).await.unwrap_or_else(|error| panic!("{id}: {error:?}"))
+}
+
+fn org() -> OrgId {
+    OrgId::new("studio").unwrap()
 }
 
 fn targets(plan: &Plan) -> Vec<String> {
@@ -83,17 +90,19 @@ async fn c3_c14_a_connector_in_any_language_plans() {
         let plugin = load(id, granted).await;
         assert_eq!(plugin.description().id, id);
         assert_eq!(*plugin.imports(), granted.iter().copied().collect::<BTreeSet<_>>(), "{id}: no WASI, and no power that it does not use");
-        let normal = plugin.normalize(&settings).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
-        assert_eq!(plugin.normalize(&normal).await.expect("normal settings"), normal, "{id}");
-        let plan =
-            plugin.locate(&normal.to_string(), &sources.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let normal = plugin.normalize(&org(), &settings).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        assert_eq!(plugin.normalize(&org(), &normal).await.expect("normal settings"), normal, "{id}");
+        let plan = plugin
+            .locate(&org(), &normal.to_string(), &sources.iter().map(String::as_str).collect::<Vec<_>>())
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error:?}"));
         assert_eq!(targets(&plan), expected, "{id}");
         assert!(matches!(plan.credentials[..], [Credential::Bearer { .. } | Credential::Basic { .. }]), "{id}");
         let thousand: Vec<&str> = std::iter::repeat_n(sources[0].as_str(), 1000).collect();
-        let batch = plugin.locate(&normal.to_string(), &thousand).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let batch = plugin.locate(&org(), &normal.to_string(), &thousand).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
         assert_eq!(batch.locations.len(), 1000, "{id}");
         for wrong in [json!({}), json!({"hostname": 1}), json!({"hostname": "a b"}), json!([]), Value::Null] {
-            assert!(plugin.normalize(&wrong).await.is_err_and(|error| error.code() == "invalid_field"), "{id} {wrong}");
+            assert!(plugin.normalize(&org(), &wrong).await.is_err_and(|error| error.code() == "invalid_field"), "{id} {wrong}");
         }
     }
 }

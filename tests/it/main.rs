@@ -5,6 +5,7 @@ mod bad_input;
 mod canary;
 mod cli;
 mod connections;
+mod containment;
 mod diagnosis;
 mod doubles;
 mod early_answers;

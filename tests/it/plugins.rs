@@ -8,7 +8,7 @@ use portcullis::model::{
     Capability, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, ExternalId, Kind, OrgId, Plan, Principal, Target, Timestamp,
 };
 use portcullis::policy::{AddressPolicy, Grant};
-use portcullis::runtime::{Limits, Plugin, Runtime, RuntimeConfig};
+use portcullis::runtime::{Compiler, Limits, Plugin, Runtime, RuntimeConfig};
 use serde_json::{Value, json};
 
 /// `target/components`, beside the profile's folder that this test runs from.
@@ -20,9 +20,13 @@ fn component(id: &str) -> Vec<u8> {
 }
 
 async fn load(id: &str) -> Arc<Plugin> {
-    let config = RuntimeConfig { limits: Limits::default(), cache_dir: None, cache_key: [0; 32] };
+    let config = RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] };
     let runtime = Runtime::new(config, None).expect("a sandbox");
     runtime.load(&component(id), &BTreeSet::from([Capability::Aws, Capability::Http])).await.unwrap_or_else(|error| panic!("{id}: {error:?}"))
+}
+
+fn org() -> OrgId {
+    OrgId::new("studio").expect("an organization")
 }
 
 fn principal() -> Principal {
@@ -125,17 +129,17 @@ async fn c3_c14_each_connector_plans_and_explains_itself() {
         ),
     ] {
         let plugin = load(id).await;
-        let normal = plugin.normalize(&settings).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
-        assert_eq!(plugin.normalize(&normal).await.expect("normal settings"), normal, "{id}");
-        let plan = plugin.locate(&normal.to_string(), &sources).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let normal = plugin.normalize(&org(), &settings).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        assert_eq!(plugin.normalize(&org(), &normal).await.expect("normal settings"), normal, "{id}");
+        let plan = plugin.locate(&org(), &normal.to_string(), &sources).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
         assert_eq!(targets(&plan), expected, "{id}");
         assert!(format!("{:?}", plan.credentials).starts_with(&format!("[{credential}")), "{id}: {:?}", plan.credentials);
-        let steps = plugin.setup(&normal, &principal(), "0123456789abcdef0123456789abcdef").await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let steps = plugin.setup(&org(), &normal, &principal(), "0123456789abcdef0123456789abcdef").await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
         assert!(steps.len() >= 2, "{id}");
         let findings = plugin.check(&grant(&plugin, normal.clone()), None).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
         assert!(findings.last().is_some_and(|finding| !finding.passed), "{id}: without a broker nothing can be asked: {findings:?}");
         let thousand: Vec<&str> = std::iter::repeat_n(sources[0], 1000).collect();
-        let batch = plugin.locate(&normal.to_string(), &thousand).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
+        let batch = plugin.locate(&org(), &normal.to_string(), &thousand).await.unwrap_or_else(|error| panic!("{id}: {error:?}"));
         assert_eq!((batch.credentials.len(), batch.locations.len()), (1, 1000), "{id}");
     }
 }
@@ -153,7 +157,7 @@ async fn c10_c19_wrong_settings_are_pointed_at() {
         ("https_bearer", json!({ "hostname": "127.1" }), "/hostname"),
         ("https_bearer", json!({ "hostname": "assets.example.com", "path_prefix": "a/../b" }), "/path_prefix"),
     ] {
-        let error = load(id).await.normalize(&settings).await.expect_err(pointer);
+        let error = load(id).await.normalize(&org(), &settings).await.expect_err(pointer);
         assert_eq!(error.field_errors().iter().map(|field| field.pointer.as_str()).collect::<Vec<_>>(), [pointer], "{id} {settings}");
     }
 }
@@ -163,7 +167,8 @@ fn hostile(mode: &str) -> Value {
 }
 
 async fn located(plugin: &Plugin, mode: &str, source: &str) -> Result<Plan, Error> {
-    plugin.locate(&hostile(mode).to_string(), &[source]).await
+    // Of each mode its own: five faults of one organization are enough.
+    plugin.locate(&OrgId::new(mode).expect("an organization"), &hostile(mode).to_string(), &[source]).await
 }
 
 #[tokio::test]
@@ -183,8 +188,8 @@ async fn sp01_sp11_a_connector_that_misbehaves_is_stopped_and_the_next_call_work
         assert_eq!(targets(&located(&plugin, "parrot", "https://assets.example.com/a").await.expect("the next call")), ["https://assets.example.com/a"]);
     }
     for mode in ["loop", "trap"] {
-        let setup = plugin.setup(&hostile(mode), &principal(), "id").await.err().map(|error| error.kind());
-        let normalize = plugin.normalize(&hostile(mode)).await.err().map(|error| error.kind());
+        let setup = plugin.setup(&org(), &hostile(mode), &principal(), "id").await.err().map(|error| error.kind());
+        let normalize = plugin.normalize(&org(), &hostile(mode)).await.err().map(|error| error.kind());
         assert_eq!((setup, normalize), (Some(Kind::PluginFault), Some(Kind::PluginFault)), "{mode}");
     }
 }

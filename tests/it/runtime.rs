@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis::model::{Capability, Target};
-use portcullis::runtime::{Limits, Runtime, RuntimeConfig};
+use portcullis::model::{Capability, OrgId, Target};
+use portcullis::runtime::{Compiler, Limits, Runtime, RuntimeConfig};
 
 /// `<target>/components`, where this binary is `<target>/<profile>/deps/it-…`.
 fn component(id: &str) -> Vec<u8> {
@@ -15,7 +15,11 @@ fn component(id: &str) -> Vec<u8> {
 }
 
 fn runtime() -> Arc<Runtime> {
-    Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: None, cache_key: [0; 32] }, None).unwrap()
+    Runtime::new(RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] }, None).unwrap()
+}
+
+fn org() -> OrgId {
+    OrgId::new("studio").unwrap()
 }
 
 #[tokio::test]
@@ -32,7 +36,7 @@ async fn a_thousand_paths_are_planned_in_one_call_and_keep_their_order() {
     let plugin = runtime().load(&component("aws_iam_role"), &BTreeSet::from([Capability::Aws])).await.unwrap();
     let settings = r#"{"iam_role_arn":"arn:aws:iam::123456789012:role/Reader","bucket_name":"customer-assets"}"#;
     let sources: Vec<_> = (0..1000).map(|number| format!("s3://customer-assets/{number}")).collect();
-    let plan = plugin.locate(settings, &sources.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    let plan = plugin.locate(&org(), settings, &sources.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(plan.credentials.len(), 1, "one credential for all");
     for (number, location) in plan.locations.iter().enumerate() {
         assert!(matches!(&location.as_ref().unwrap().target, Target::S3(object) if object.key.as_str() == number.to_string()));

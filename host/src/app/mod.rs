@@ -14,7 +14,7 @@ use crate::ingest::{self, Ingest, Sink};
 use crate::model::{Clock, Random, Result, Timestamp};
 use crate::plugins::{self, Plugins};
 use crate::policy::AddressPolicy;
-use crate::runtime::{Runtime, RuntimeConfig};
+use crate::runtime::{Compiler, Runtime, RuntimeConfig};
 use crate::store::{SledStore, Store};
 use crate::tokens::{Minted, Tokens};
 use crate::vault::Vault;
@@ -34,8 +34,8 @@ pub struct App {
 
 impl App {
     /// Opens the data folder, proves the master key, loads the connectors and goes on with unfinished jobs.
-    /// The token, on a first start, is for the operator's eyes once.
-    pub async fn start(config: &Config) -> Result<(Self, Option<Minted>)> {
+    /// The token, on a first start, is for the operator's eyes once. `compiler`: of uploaded components.
+    pub async fn start(config: &Config, compiler: Compiler) -> Result<(Self, Option<Minted>)> {
         let settings = &config.settings;
         let (clock, random) = (clock(), random());
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&settings.data_dir).await?);
@@ -53,8 +53,12 @@ impl App {
             path_style: settings.aws.path_style,
         };
         let broker = Arc::new(Broker::new(aws, vault.clone(), fetcher, clock.clone(), random.clone())?);
-        let sandbox =
-            RuntimeConfig { limits: crate::runtime::Limits::default(), cache_dir: Some(config.cache_dir()), cache_key: vault.derive("component-cache") };
+        let sandbox = RuntimeConfig {
+            limits: crate::runtime::Limits::default(),
+            compiler,
+            cache_dir: Some(config.cache_dir()),
+            cache_key: vault.derive("component-cache"),
+        };
         let runtime = Runtime::new(sandbox, Some(broker.clone()))?;
         let parts = plugins::Parts { runtime: runtime.clone(), store: store.clone(), folder: settings.data_dir.join("plugins"), clock: clock.clone() };
         let plugins = Arc::new(Plugins::new(parts));

@@ -28,6 +28,8 @@ use client::Client;
 use failure::{Done, Failure};
 use output::{Format, Output};
 
+use crate::runtime::{COMPILE_VERB, compile_as_child};
+
 const AFTER_HELP: &str = "Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or denied.";
 
 /// A connector gateway: plugins plan, the host signs, fetches and streams.
@@ -59,6 +61,9 @@ enum Verb {
     Serve(serve::Serve),
     /// Print the configuration that is in force, secrets hidden.
     Config(serve::ShowConfig),
+    /// The gateway's own compiler, which it starts by itself.
+    #[command(name = COMPILE_VERB, hide = true)]
+    CompilePlugin,
     #[command(flatten)]
     Api(ApiVerb),
 }
@@ -97,6 +102,9 @@ enum ApiVerb {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.verb, Verb::CompilePlugin) {
+        return compile_as_child();
+    }
     let output = Output::new(cli.global.output);
     match run(cli, output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -111,6 +119,8 @@ fn run(cli: Cli, output: Output) -> Done {
     match cli.verb {
         Verb::Serve(verb) => verb.run(),
         Verb::Config(verb) => verb.run(output),
+        // `main` has run it: it has exit codes of its own.
+        Verb::CompilePlugin => Ok(()),
         Verb::Api(verb) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::local("cannot start", &error))?;
             let client = Client::new(&cli.global.url, cli.global.token)?;

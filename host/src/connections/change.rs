@@ -65,7 +65,7 @@ impl Connections {
 
     /// Whether anything was different: the settings, a secret, or the version of the plugin.
     pub(super) async fn revise(&self, connector: &Connector, before: &Connection, after: &mut Connection, patch: Patched) -> Result<bool> {
-        let settings = self.normalized(connector, patch.parted.plain).await?;
+        let settings = self.normalized(&before.org, connector, patch.parted.plain).await?;
         let same = settings == before.settings && patch.parted.secrets.is_empty() && patch.kept.len() == before.secrets.len();
         if same && before.plugin == connector.plugin.digest() {
             return Ok(false);

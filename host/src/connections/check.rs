@@ -38,7 +38,11 @@ impl Connections {
         if is_placeholder(&found.connection.settings) || !found.connection.enabled {
             return Ok(found.connection);
         }
-        let findings = self.check(&found.connection, None).await?;
+        let findings = match self.check(&found.connection, None).await {
+            // It is stored, and stays untested until somebody tests it.
+            Err(error) if error.kind() == Kind::Unavailable => return Ok(found.connection),
+            checked => checked?,
+        };
         match self.store_outcome(&found, findings).await {
             Err(error) if error.kind() == Kind::Conflict => self.get(&found.connection.org, &found.connection.id.to_string()).await,
             outcome => outcome,
@@ -62,16 +66,18 @@ impl Connections {
         let connector = self.connector_of(connection)?;
         let grant = self.grant_for(&connector, connection)?;
         let location = location.map(SourcePath::as_str).or(connection.test_location.as_deref());
-        Ok(self.findings(&connector, &grant, location).await)
+        self.findings(&connector, &grant, location).await
     }
 
-    /// What the plugin found; a plugin that could not finish is itself a finding. Never empty.
-    pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Vec<Finding> {
+    /// What the plugin found; a plugin that could not finish is itself a finding. Never empty. `Unavailable` where it was not even called
+    /// (`plugins_busy`, `plugin_suspended`): that says nothing of the connection.
+    pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Result<Vec<Finding>> {
         // What is tested is what the remote says now, not what a session or a refusal of before remembers; those still serve others.
         self.broker.forgive(grant.connection.id);
         let anew = Arc::new(grant.anew((self.clock)()));
         let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(&anew, location)).await {
             Ok(Ok(findings)) => findings,
+            Ok(Err(error)) if error.kind() == Kind::Unavailable => return Err(error),
             Ok(Err(error)) => vec![from_error(&error)],
             Err(_) => {
                 vec![failed("test", "test_timed_out", "the test took longer than 20 seconds", Some("See whether the remote answers, then test again."))]
@@ -84,7 +90,7 @@ impl Connections {
         if !self.platform.external_id_required {
             wave_insecure_external_id(&mut findings);
         }
-        findings
+        Ok(findings)
     }
 
     async fn store_outcome(&self, found: &Found, findings: Vec<Finding>) -> Result<Connection> {

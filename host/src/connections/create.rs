@@ -35,7 +35,7 @@ impl Connections {
             return Err(records::name_taken());
         }
 
-        let settings = self.normalized(&connector, parted.plain).await?;
+        let settings = self.normalized(org, &connector, parted.plain).await?;
         let identity = identity(&connector, &settings);
         let now = (self.clock)();
         let mut connection = Connection {
@@ -85,8 +85,8 @@ impl Connections {
     }
 
     /// What the plugin makes of settings that passed the schema. What it returns passes the schema again: it is not trusted.
-    pub(super) async fn normalized(&self, connector: &Connector, plain: Map<String, Value>) -> Result<Value> {
-        let normalized = connector.plugin.normalize(&Value::Object(plain)).await.map_err(|error| error.below("/config"))?;
+    pub(super) async fn normalized(&self, org: &OrgId, connector: &Connector, plain: Map<String, Value>) -> Result<Value> {
+        let normalized = connector.plugin.normalize(org, &Value::Object(plain)).await.map_err(|error| error.below("/config"))?;
         let Value::Object(settings) = normalized else { return Err(broken_normalize(connector)) };
         if settings.keys().any(|name| connector.schema.is_secret(name)) {
             return Err(broken_normalize(connector));
@@ -119,7 +119,7 @@ impl Connections {
             return Ok(());
         }
         let settings = grant.connection.settings.to_string();
-        let plan = connector.plugin.locate(&settings, &[location]).await?;
+        let plan = connector.plugin.locate(&grant.connection.org, &settings, &[location]).await?;
         let judged = match plan.locations.into_iter().next() {
             Some(Ok(location)) => grant.permit(Action::Read, &location, &plan.credentials).map(drop),
             Some(Err(error)) => Err(error),
@@ -130,7 +130,7 @@ impl Connections {
 
     /// `otherwise`: what follows if it does not pass.
     pub(super) async fn pass_or_refuse(&self, connector: &Connector, grant: &Arc<Grant>, connection: &mut Connection, otherwise: &str) -> Result<()> {
-        let findings = self.findings(connector, grant, connection.test_location.as_deref()).await;
+        let findings = self.findings(connector, grant, connection.test_location.as_deref()).await?;
         let failed: Vec<FieldError> = findings
             .iter()
             .filter(|finding| !finding.passed)

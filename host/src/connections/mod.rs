@@ -192,7 +192,7 @@ impl Connections {
             let bucket = crate::model::BucketName::new(bucket).map_err(|error| error.below("/bucket"))?;
             settings.insert("bucket_name".to_owned(), String::from(bucket).into());
         }
-        connector.plugin.setup(&settings, &principal, connection.external_id.as_str()).await
+        connector.plugin.setup(org, &settings, &principal, connection.external_id.as_str()).await
     }
 
     /// One page below `prefix` (a key or path prefix, or a whole source path as the connector writes it).

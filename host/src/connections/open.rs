@@ -74,14 +74,14 @@ impl Connections {
     pub async fn permits(&self, grant: &Arc<Grant>, sources: &[&str]) -> Result<Vec<Result<Permit>>> {
         let connector = self.connector_of(&grant.connection)?;
         let settings = grant.connection.settings.to_string();
-        let Plan { credentials, locations } = connector.plugin.locate(&settings, sources).await?;
+        let Plan { credentials, locations } = connector.plugin.locate(&grant.connection.org, &settings, sources).await?;
         Ok(locations.into_iter().map(|location| grant.permit(Action::Read, &location?, &credentials)).collect())
     }
 
     /// Reads one object through a connection.
     pub async fn open(&self, org: &OrgId, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
         let served = self.served(org, name_or_id).await?;
-        let (credentials, location) = served.together.locate(&served.connector.plugin, &served.settings, source).await?;
+        let (credentials, location) = served.together.locate(&served.connector.plugin, org, &served.settings, source).await?;
         let location = location?;
         let action = if read.head { Action::Head } else { Action::Read };
         let permit = served.grant.permit(action, &location, &credentials)?;

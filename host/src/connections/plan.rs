@@ -12,7 +12,7 @@ impl Connections {
     /// 1 to 1000 sources; one outcome for each, in order. Nothing is sent.
     pub async fn plan(&self, org: &OrgId, name_or_id: &str, sources: &[&str]) -> Result<Vec<Planned>> {
         let served = self.served(org, name_or_id).await?;
-        let Plan { credentials, locations } = served.connector.plugin.locate(&served.settings, sources).await?;
+        let Plan { credentials, locations } = served.connector.plugin.locate(org, &served.settings, sources).await?;
         let outcomes = locations.into_iter().map(|location| served.grant.permit(Action::Read, &location?, &credentials));
         Ok(sources
             .iter()

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 
-use crate::model::{Credential, Error, Location, Plan, Result};
+use crate::model::{Credential, Error, Location, OrgId, Plan, Result};
 use crate::runtime::Plugin;
 
 /// As many as one call plans without its deadline coming near.
@@ -41,7 +41,7 @@ enum Role<'a> {
 }
 
 impl Together {
-    pub async fn locate(&self, plugin: &Plugin, settings: &str, source: &str) -> Result<Located> {
+    pub async fn locate(&self, plugin: &Plugin, org: &OrgId, settings: &str, source: &str) -> Result<Located> {
         match self.role(source) {
             Role::Follows(answer) => {
                 // A leader that failed, or whose client left, drops it.
@@ -52,13 +52,13 @@ impl Together {
             Role::Leads(leader) => {
                 // Whoever else is ready now comes before us.
                 tokio::task::yield_now().await;
-                if let Some(located) = plan_all(plugin, settings, source, leader.followers()).await {
+                if let Some(located) = plan_all(plugin, org, settings, source, leader.followers()).await {
                     return Ok(located);
                 }
             }
             Role::Alone => {}
         }
-        let Plan { credentials, locations } = plugin.locate(settings, &[source]).await?;
+        let Plan { credentials, locations } = plugin.locate(org, settings, &[source]).await?;
         let location = locations.into_iter().next().ok_or_else(|| Error::plugin_fault("plan_incomplete", "the plugin left out a source path"))?;
         Ok((Arc::new(credentials), location))
     }
@@ -100,12 +100,12 @@ impl Drop for Leader<'_> {
 }
 
 /// `None` where there is nobody else, or no plan for all.
-async fn plan_all(plugin: &Plugin, settings: &str, source: &str, followers: Vec<Follower>) -> Option<Located> {
+async fn plan_all(plugin: &Plugin, org: &OrgId, settings: &str, source: &str, followers: Vec<Follower>) -> Option<Located> {
     if followers.is_empty() {
         return None;
     }
     let sources: Vec<&str> = std::iter::once(source).chain(followers.iter().map(|follower| follower.source.as_str())).collect();
-    let Plan { credentials, locations } = plugin.locate(settings, &sources).await.ok()?;
+    let Plan { credentials, locations } = plugin.locate(org, settings, &sources).await.ok()?;
     let (credentials, mut locations) = (Arc::new(credentials), locations.into_iter());
     let own = locations.next()?;
     for (follower, location) in followers.into_iter().zip(locations) {

@@ -35,6 +35,7 @@ use axum::Router;
 use crate::app::{App, logging};
 use crate::config::Config;
 use crate::model::{Error, Result, Role};
+use crate::runtime::Compiler;
 use crate::tokens::Minted;
 
 use idempotency::Idempotency;
@@ -64,7 +65,7 @@ type Answer = std::result::Result<axum::response::Response, Problem>;
 /// Runs the gateway until it is told to stop, then lets what is in flight end.
 pub async fn serve(config: Config) -> Result<()> {
     logging::start(&config.settings.log)?;
-    let (app, first_token) = App::start(&config).await?;
+    let (app, first_token) = App::start(&config, Compiler::this_program()).await?;
     let listener = listen::bind(config.settings.server.listen).await?;
     let address = listener.local_addr().map_err(|error| Error::internal("listen_failed", "the listening address is unknown").with_source(error))?;
     let gateway = Arc::new(Gateway::new(app));

@@ -1,4 +1,5 @@
-//! Compiled components on disk, so that a start need not compile. Each is authenticated: native code that we did not write is never run.
+//! Compiled components: kept on disk, so that a start need not compile, and made runnable. Each file is authenticated: native code that we did not
+//! write is never run.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,11 +12,19 @@ use tracing::warn;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::compile::LARGEST;
 use crate::model::Digest;
 
 const MAGIC: &[u8; 16] = b"portcullis cwasm";
 const TAG: usize = 32;
-const LARGEST: u64 = 512 << 20;
+
+/// A compiled form that our own compiler has just made, or that was found here with our MAC on it.
+pub fn runnable(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(unsafe_code, reason = "these bytes are the compiler's, straight from it or under a MAC with a key that only the gateway has")]
+    unsafe {
+        Component::deserialize(engine, compiled)
+    }
+}
 
 /// A file is: what it is of (magic, digest of the component, engine), the compiled form, HMAC-SHA256 over both.
 pub struct Cache {
@@ -43,9 +52,7 @@ impl Cache {
             warn!(%digest, path = %path.display(), "a compiled plugin was altered or is another's; compiling it again");
             return None;
         };
-        #[expect(unsafe_code, reason = "these bytes were written by `put`: their MAC, made with a key that only the gateway has, was just verified")]
-        let component = unsafe { Component::deserialize(engine, compiled) };
-        component.inspect_err(|error| warn!(%digest, %error, "a compiled plugin does not fit this engine; compiling it again")).ok()
+        runnable(engine, compiled).inspect_err(|error| warn!(%digest, %error, "a compiled plugin does not fit this engine; compiling it again")).ok()
     }
 
     fn authentic<'a>(&self, head: &[u8], file: &'a [u8]) -> Option<&'a [u8]> {
@@ -55,15 +62,12 @@ impl Cache {
     }
 
     /// Keeps the compiled form. Failing that costs the next start some time and nothing else.
-    pub fn put(&self, engine: &Engine, digest: Digest, component: &Component) {
+    pub fn put(&self, engine: &Engine, digest: Digest, compiled: &[u8]) {
         let (path, head) = self.place(engine, digest);
-        let kept = component.serialize().map_err(io::Error::other).and_then(|compiled| {
-            let mut file = [head, compiled].concat();
-            let tag = hmac::sign(&self.key, &file);
-            file.extend_from_slice(tag.as_ref());
-            self.write(&path, &file)
-        });
-        if let Err(error) = kept {
+        let mut file = [&head, compiled].concat();
+        let tag = hmac::sign(&self.key, &file);
+        file.extend_from_slice(tag.as_ref());
+        if let Err(error) = self.write(&path, &file) {
             warn!(%digest, %error, "a compiled plugin cannot be kept; it will be compiled again at the next start");
         }
     }

@@ -16,13 +16,14 @@ const KEEP_STACK: usize = 32 << 10;
 
 /// One engine for each process. Fails when the address space for the pool cannot be reserved.
 pub fn engine(limits: &Limits) -> Result<Engine> {
-    let engine = Engine::new(&config(limits))
+    let engine = Engine::new(&running(limits))
         .map_err(|error| Error::internal("sandbox_unavailable", "the sandbox cannot be set up on this machine").with_source(error))?;
     tick(&engine)?;
     Ok(engine)
 }
 
-fn config(limits: &Limits) -> Config {
+/// What a compiled form depends on: the same in the process that compiles and in the one that runs it.
+pub fn compiling() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -41,8 +42,13 @@ fn config(limits: &Limits) -> Config {
         // Nobody reads a guest's frames: no maps for them in the compiled form, no walk on a trap.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
-        .native_unwind_info(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+        .native_unwind_info(false);
+    config
+}
+
+fn running(limits: &Limits) -> Config {
+    let mut config = compiling();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     config
 }
 

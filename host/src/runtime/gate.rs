@@ -1,9 +1,18 @@
 //! Who may run now. In front of the instance pool, so that the pool itself is never found empty.
+//!
+//! Nobody gets all of it: a plugin has three quarters of the slots, an organization half of them, and calls that may wait for a remote half of
+//! either. So one organization never holds a plugin, nor the gateway, from others; and planning goes on while remotes are slow.
+
+use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limits::WAIT;
+use super::orgs::{Held, Org};
 use crate::model::{Error, Result};
+
+/// Calls that wait, for each slot.
+pub const WAITING: usize = 16;
 
 pub struct Gate {
     slots: Semaphore,
@@ -18,46 +27,63 @@ pub struct Share(Semaphore);
 
 /// Permission to run one call; given back when dropped.
 pub struct Pass<'a> {
+    _org: Option<Held>,
     _share: SemaphorePermit<'a>,
     _remote: Option<SemaphorePermit<'a>>,
     _slot: SemaphorePermit<'a>,
 }
 
-fn half(slots: u32) -> usize {
-    (slots as usize).div_ceil(2).max(1)
+/// Rounded up: of one slot, everybody's part is one.
+pub fn half(slots: usize) -> usize {
+    slots.div_ceil(2).max(1)
 }
 
 impl Share {
     pub fn new(slots: u32) -> Self {
-        Self(Semaphore::new(half(slots)))
+        let slots = slots as usize;
+        Self(Semaphore::new(slots.saturating_sub(slots / 4).max(1)))
     }
 }
 
 impl Gate {
     pub fn new(slots: u32) -> Self {
         let all = (slots as usize).max(1);
-        Self { slots: Semaphore::new(all), remote: Semaphore::new(half(slots)), queue: Semaphore::new(all.saturating_mul(16)) }
+        Self { slots: Semaphore::new(all), remote: Semaphore::new(half(all)), queue: Semaphore::new(all.saturating_mul(WAITING)) }
     }
 
-    /// `Unavailable` (`plugins_busy`) after a second without a slot, or at once when too many wait already.
-    pub async fn enter<'a>(&'a self, share: &'a Share, remote: bool) -> Result<Pass<'a>> {
-        if let Some(pass) = self.try_enter(share, remote) {
+    /// `org`: in whose name; nobody's only while a plugin is loaded. `Unavailable` (`plugins_busy`) after a second without a slot, or at once when
+    /// too many wait already.
+    pub async fn enter<'a>(&'a self, share: &'a Share, org: Option<&Arc<Org>>, remote: bool) -> Result<Pass<'a>> {
+        if let Some(pass) = self.try_enter(share, org, remote) {
             return Ok(pass);
         }
-        let Ok(_place) = self.queue.try_acquire() else { return Err(busy()) };
+        // One organization's queue first: the whole queue is never full of it.
+        let _own_place = match org {
+            Some(org) => Some(org.queue.try_acquire().map_err(|_| busy())?),
+            None => None,
+        };
+        let _place = self.queue.try_acquire().map_err(|_| busy())?;
         let all = async {
             // Always in this order, the scarcest last: nobody holds a slot while it waits for its share.
+            let org = match org {
+                Some(org) => Some(org.hold(remote).await?),
+                None => None,
+            };
             let share = share.0.acquire().await.ok()?;
             let remote = if remote { Some(self.remote.acquire().await.ok()?) } else { None };
-            Some(Pass { _share: share, _remote: remote, _slot: self.slots.acquire().await.ok()? })
+            Some(Pass { _org: org, _share: share, _remote: remote, _slot: self.slots.acquire().await.ok()? })
         };
         tokio::time::timeout(WAIT, all).await.ok().flatten().ok_or_else(busy)
     }
 
-    fn try_enter<'a>(&'a self, share: &'a Share, remote: bool) -> Option<Pass<'a>> {
+    fn try_enter<'a>(&'a self, share: &'a Share, org: Option<&Arc<Org>>, remote: bool) -> Option<Pass<'a>> {
+        let org = match org {
+            Some(org) => Some(org.try_hold(remote)?),
+            None => None,
+        };
         let share = share.0.try_acquire().ok()?;
         let remote = if remote { Some(self.remote.try_acquire().ok()?) } else { None };
-        Some(Pass { _share: share, _remote: remote, _slot: self.slots.try_acquire().ok()? })
+        Some(Pass { _org: org, _share: share, _remote: remote, _slot: self.slots.try_acquire().ok()? })
     }
 }
 
@@ -66,42 +92,5 @@ pub fn busy() -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn p26_when_all_slots_are_taken_a_call_waits_a_second_and_is_told_busy() {
-        let (gate, one, two) = (Gate::new(2), Share::new(2), Share::new(2));
-        let first = gate.enter(&one, false).await.unwrap();
-        let _second = gate.enter(&two, false).await.unwrap();
-        let started = tokio::time::Instant::now();
-        let error = gate.enter(&Share::new(2), false).await.err().expect("no third slot");
-        assert_eq!((error.code(), error.retry_after()), ("plugins_busy", Some(1)));
-        assert_eq!(started.elapsed(), WAIT);
-        drop(first);
-        assert!(gate.enter(&one, false).await.is_ok(), "a slot that was given back is free");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn b12_one_plugin_gets_half_of_the_slots_and_remote_calls_too() {
-        let (gate, greedy, other) = (Gate::new(4), Share::new(4), Share::new(4));
-        let _held = (gate.enter(&greedy, false).await.unwrap(), gate.enter(&greedy, false).await.unwrap());
-        assert_eq!(gate.enter(&greedy, false).await.err().map(|error| error.code().to_owned()).as_deref(), Some("plugins_busy"));
-        assert!(gate.enter(&other, false).await.is_ok(), "another plugin is not held up");
-
-        let (gate, shares) = (Gate::new(4), [Share::new(4), Share::new(4), Share::new(4)]);
-        let _held = (gate.enter(&shares[0], true).await.unwrap(), gate.enter(&shares[1], true).await.unwrap());
-        assert!(gate.enter(&shares[2], true).await.is_err());
-        assert!(gate.enter(&shares[2], false).await.is_ok(), "planning goes on while remotes are slow");
-    }
-
-    #[tokio::test]
-    async fn p26_the_queue_is_bounded() {
-        let (gate, share) = (Gate::new(1), Share::new(1));
-        let _held = gate.enter(&share, false).await.unwrap();
-        let waiting: Vec<_> = (0..17).map(|_| Box::pin(gate.enter(&share, false))).collect();
-        let outcomes = futures_util::future::select_all(waiting).await;
-        assert!(outcomes.0.is_err());
-        assert_eq!(outcomes.1, 16, "the one that found the queue full is answered first");
-    }
-}
+#[path = "tests/gate.rs"]
+mod tests;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime::ResourceLimiter;
 
-/// How often a running guest is looked at.
-pub const TICK: Duration = Duration::from_millis(10);
+/// How often a running guest is looked at: so long does it keep others of its thread waiting.
+pub const TICK: Duration = Duration::from_millis(2);
+/// CPU time of a call that nobody minds; one that runs longer is paced.
+pub const LONG: Duration = Duration::from_millis(100);
 /// One host call, whatever the remote does: epochs do not reach into the host.
 pub const HOST_CALL: Duration = Duration::from_secs(10);
 /// How long a call waits for a free slot.
 pub const WAIT: Duration = Duration::from_secs(1);
-/// A compilation cannot be stopped; whoever waits for it can.
-pub const COMPILE: Duration = Duration::from_secs(60);
 pub const LOG_LINE: usize = 1 << 10;
 pub const SOURCES: usize = 1000;
 /// A document that `http.get-document` returns.
@@ -24,7 +24,7 @@ pub const TABLES: u32 = 8;
 pub const TABLE_ELEMENTS: usize = 64 << 10;
 /// The host's own bookkeeping for one instance.
 pub const COMPONENT_METADATA: usize = 1 << 20;
-/// Handles that an empty WASI gives out.
+/// Handles of resources at the same time: a component's own, and those that an empty WASI gives out.
 pub const HANDLES: usize = 1024;
 
 /// A limit that was crossed, as the error that ends the guest.
@@ -34,11 +34,14 @@ pub enum Crossed {
     Cpu,
     #[error("the call made too many host calls")]
     HostCalls,
+    #[error("the plugin was suspended while the call ran long")]
+    Suspended,
 }
 
 /// Memory and CPU time of one call. wasmtime's own limiter judges each memory by itself; this one sums them.
 pub struct Meter {
     left_bytes: usize,
+    ticks: u64,
     left_ticks: u64,
     /// A growth was refused. The guest may cope with that; if it dies, this is why.
     pub refused_memory: bool,
@@ -47,18 +50,25 @@ pub struct Meter {
 impl Meter {
     pub fn new(limits: &super::Limits) -> Self {
         let ticks = limits.cpu.as_millis() / TICK.as_millis();
-        Self { left_bytes: limits.memory_bytes, left_ticks: u64::try_from(ticks).unwrap_or(u64::MAX).max(1), refused_memory: false }
+        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
+        Self { left_bytes: limits.memory_bytes, ticks, left_ticks: ticks, refused_memory: false }
     }
 
-    /// The guest ran into the end of a tick: let others run, unless it was its last. Time spent in host calls or waiting is not charged,
-    /// since the deadline moves only when the guest runs into it.
-    pub fn tick(&mut self) -> Result<UpdateDeadline, Crossed> {
+    /// The guest ran into the end of a tick. Time spent in host calls or waiting is not charged, since the deadline moves only when the guest
+    /// runs into it.
+    pub fn tick(&mut self) -> Result<(), Crossed> {
         self.left_ticks = self.left_ticks.saturating_sub(1);
-        if self.left_ticks == 0 {
-            return Err(Crossed::Cpu);
-        }
-        // Tokio's own yield: wasmtime's wakes itself at once, and tokio would then look at its timers and sockets after 61 ticks only.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        if self.left_ticks == 0 { Err(Crossed::Cpu) } else { Ok(()) }
+    }
+
+    /// It has run for longer than calls do.
+    pub fn is_long(&self) -> bool {
+        u128::from(self.ticks.saturating_sub(self.left_ticks)).saturating_mul(TICK.as_millis()) >= LONG.as_millis()
+    }
+
+    /// It has used half of its CPU time.
+    pub fn is_spent(&self) -> bool {
+        self.left_ticks <= self.ticks / 2
     }
 
     fn take(&mut self, bytes: usize) -> bool {
@@ -113,11 +123,17 @@ mod tests {
 
     #[test]
     fn p01_cpu_time_is_counted_in_ticks() {
-        let limits = crate::runtime::Limits { cpu: Duration::from_millis(30), ..Default::default() };
+        let limits = crate::runtime::Limits { cpu: 4 * TICK, ..Default::default() };
         let mut meter = Meter::new(&limits);
-        assert!(matches!(meter.tick(), Ok(UpdateDeadline::YieldCustom(1, _))));
-        assert!(matches!(meter.tick(), Ok(UpdateDeadline::YieldCustom(1, _))));
+        assert!(meter.tick().is_ok() && !meter.is_spent());
+        assert!(meter.tick().is_ok() && meter.is_spent() && !meter.is_long());
+        assert!(meter.tick().is_ok());
         assert_eq!(meter.tick().err(), Some(Crossed::Cpu));
         assert_eq!(meter.tick().err(), Some(Crossed::Cpu));
+        let mut meter = Meter::new(&crate::runtime::Limits::default());
+        for _ in 0..LONG.as_millis() / TICK.as_millis() {
+            assert!(!meter.is_long() && meter.tick().is_ok());
+        }
+        assert!(meter.is_long() && !meter.is_spent());
     }
 }

@@ -9,10 +9,12 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::FullConnectorPre;
 use super::bindings::portcullis::connector::{aws, http, log, types};
+use super::cache::runnable;
 use super::call::Call;
+use super::compile::{Failed, reason};
 use super::host_log::escape;
 use super::imports::{VERSION, wanted};
-use super::limits::{COMPILE, MEMORIES, TABLES};
+use super::limits::{MEMORIES, TABLES};
 use super::plugin::Plugin;
 use super::session::Guest;
 use super::{Runtime, describe};
@@ -54,26 +56,27 @@ impl Runtime {
                 return Ok(component);
             }
         }
-        tokio::time::timeout(COMPILE, self.compile(wasm.to_vec(), digest))
-            .await
-            .unwrap_or_else(|_| Err(Error::limit("component_too_complex", "the component takes too long to compile")))
+        self.compile(wasm.to_vec(), digest).await
     }
 
-    /// A compilation cannot be stopped, so there is one at a time, and whoever gave up waiting leaves it to itself.
+    /// A few at a time: each may take a gibibyte.
     async fn compile(&self, wasm: Vec<u8>, digest: Digest) -> Result<Component> {
         let stopped = |error| Error::internal("compiler_stopped", "the compiler is shutting down").with_source(error);
-        let turn = Arc::clone(&self.compiler).acquire_owned().await.map_err(stopped)?;
+        let _turn = self.compilations.acquire().await.map_err(stopped)?;
+        let compiled = self.compiler.compile(&self.engine, wasm).await.map_err(|failed| match failed {
+            Failed::Refused(reason) => refused(&reason),
+            Failed::Other(error) => error,
+        })?;
         let (engine, cache) = (self.engine.clone(), self.cache.clone());
-        let compiled = tokio::task::spawn_blocking(move || {
-            let component = Component::from_binary(&engine, &wasm).map_err(refused)?;
+        let made = tokio::task::spawn_blocking(move || {
+            // Only here the pool has its say.
+            let component = runnable(&engine, &compiled).map_err(|error| refused(&reason(&error)).with_source(error))?;
             if let Some(cache) = cache {
-                cache.put(&engine, digest, &component);
+                cache.put(&engine, digest, &compiled);
             }
-            drop(turn);
             Ok(component)
         });
-        // A panic of the compiler is this component's problem, not the gateway's.
-        compiled.await.unwrap_or_else(|error| Err(Error::invalid("invalid_component", "the component cannot be compiled").with_source(error)))
+        made.await.unwrap_or_else(|error| Err(Error::internal("compiler_stopped", "the compiled component was not taken in").with_source(error)))
     }
 }
 
@@ -100,16 +103,15 @@ fn form(wasm: &[u8], largest: usize) -> Result<()> {
 }
 
 /// The compiler's refusal. It has no types for its reasons; the words are pinned by tests.
-fn refused(error: wasmtime::Error) -> Error {
-    let reason = error.chain().map(|cause| cause.to_string()).collect::<Vec<_>>().join(": ");
+fn refused(reason: &str) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    let shown = escape(&reason, 300);
+    let shown = escape(reason, 300);
     if says(&["exceeds the limit of", "exceeds the configured maximum", "exceeds the per-instance limit"]) {
-        Error::plugin_fault("plugin_memory", format!("the component needs more than a plugin may use: {shown}")).with_source(error)
+        Error::plugin_fault("plugin_memory", format!("the component needs more than a plugin may use: {shown}"))
     } else if says(&["not enabled", "must be enabled", "are disabled", "requires the component model", "not supported", "feature"]) {
-        Error::invalid("feature_disabled", format!("the component uses a feature of WebAssembly that is off here: {shown}")).with_source(error)
+        Error::invalid("feature_disabled", format!("the component uses a feature of WebAssembly that is off here: {shown}"))
     } else {
-        Error::invalid("invalid_component", format!("the component is not valid: {shown}")).with_source(error)
+        Error::invalid("invalid_component", format!("the component is not valid: {shown}"))
     }
 }
 

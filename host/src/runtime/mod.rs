@@ -4,8 +4,11 @@
 
 mod answers;
 mod bindings;
+mod breaker;
 mod cache;
 mod call;
+mod compile;
+mod compile_child;
 mod describe;
 mod engine;
 mod fault;
@@ -18,6 +21,8 @@ mod lift;
 mod limits;
 mod load;
 mod lower;
+mod orgs;
+mod pace;
 mod plugin;
 mod remote;
 mod schema;
@@ -35,11 +40,17 @@ use wasmtime::Engine;
 
 use crate::model::Result;
 use cache::Cache;
+pub use compile::Compiler;
+pub use compile_child::{VERB as COMPILE_VERB, run as compile_as_child};
 use gate::Gate;
 pub use load::sha256;
+use orgs::Orgs;
+use pace::Lanes;
 pub use plugin::Plugin;
 pub use remote::{Head, Remote};
 
+/// Components that are compiled at the same time.
+const COMPILATIONS: usize = 2;
 /// Bytes of a component.
 pub const MAX_COMPONENT: usize = 32 << 20;
 
@@ -55,8 +66,11 @@ pub struct Limits {
     pub host_calls: u32,
     pub log_bytes: usize,
     pub component_bytes: usize,
-    /// Calls at the same time; more wait up to a second, then `Unavailable` (`plugins_busy`). One plugin gets half of them, calls that may wait for a remote too.
+    /// Calls at the same time; more wait up to a second, then `Unavailable` (`plugins_busy`). One plugin gets three quarters of them, one
+    /// organization half, and calls that may wait for a remote half of either.
     pub concurrency: u32,
+    /// So many faults of a plugin within a minute, for one organization, and it is not called for it for a while: `Unavailable` (`plugin_suspended`).
+    pub faults: u32,
 }
 
 impl Default for Limits {
@@ -70,12 +84,14 @@ impl Default for Limits {
             log_bytes: 64 << 10,
             component_bytes: MAX_COMPONENT,
             concurrency: 64,
+            faults: 5,
         }
     }
 }
 
 pub struct RuntimeConfig {
     pub limits: Limits,
+    pub compiler: Compiler,
     /// Compiled forms, each authenticated with `cache_key`; `None` compiles anew at each start.
     pub cache_dir: Option<PathBuf>,
     pub cache_key: [u8; 32],
@@ -86,20 +102,26 @@ pub struct Runtime {
     engine: Engine,
     limits: Limits,
     gate: Gate,
+    orgs: Orgs,
+    lanes: Lanes,
     remote: Option<Arc<dyn Remote>>,
     cache: Option<Arc<Cache>>,
-    compiler: Arc<Semaphore>,
+    compiler: Compiler,
+    compilations: Semaphore,
 }
 
 impl Runtime {
     /// `remote`: the broker, or what plays it. Without one, host functions answer `denied`. `Internal` (`sandbox_unavailable`) where the machine does not allow a sandbox.
     pub fn new(config: RuntimeConfig, remote: Option<Arc<dyn Remote>>) -> Result<Arc<Self>> {
-        let RuntimeConfig { limits, cache_dir, cache_key } = config;
+        let RuntimeConfig { limits, compiler, cache_dir, cache_key } = config;
         Ok(Arc::new(Self {
             engine: engine::engine(&limits)?,
             gate: Gate::new(limits.concurrency),
+            orgs: Orgs::new(limits.concurrency),
+            lanes: Lanes::new(),
             cache: cache_dir.map(|dir| Arc::new(Cache::new(dir, &cache_key))),
-            compiler: Arc::new(Semaphore::new(1)),
+            compiler,
+            compilations: Semaphore::new(COMPILATIONS),
             limits,
             remote,
         }))

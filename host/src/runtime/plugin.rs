@@ -9,10 +9,10 @@ use super::bindings::portcullis::connector::types;
 use super::limits::SOURCES;
 use super::session::{Guest, call};
 use super::{answers, lift, lower};
-use crate::model::{Capability, Description, Digest, Error, Finding, Page, Plan, Principal, Result, SetupStep};
+use crate::model::{Capability, Description, Digest, Error, Finding, OrgId, Page, Plan, Principal, Result, SetupStep};
 use crate::policy::Grant;
 
-/// A loaded component. Cheap to share; each call runs in a fresh instance.
+/// A loaded component. Cheap to share; each call runs in a fresh instance. `org`: in whose name, for its part of the slots and its faults.
 pub struct Plugin {
     pub(super) guest: Guest,
     pub(super) description: Description,
@@ -37,9 +37,9 @@ impl Plugin {
     }
 
     /// Settings (without secrets) that passed the schema in, normalized ones out. `Invalid` (`invalid_field`) with pointers into the settings.
-    pub async fn normalize(&self, settings: &Value) -> Result<Value> {
+    pub async fn normalize(&self, org: &OrgId, settings: &Value) -> Result<Value> {
         let settings = text(settings)?;
-        let mut session = self.guest.session(None).await?;
+        let mut session = self.guest.session(Some(org), None).await?;
         match call!(session, call_normalize, &settings)? {
             Ok(normalized) => answers::settings(&normalized, &self.secrets),
             Err(errors) => Err(answers::field_errors(errors)),
@@ -47,19 +47,19 @@ impl Plugin {
     }
 
     /// How to grant access: steps in order, documents to paste.
-    pub async fn setup(&self, settings: &Value, principal: &Principal, external_id: &str) -> Result<Vec<SetupStep>> {
+    pub async fn setup(&self, org: &OrgId, settings: &Value, principal: &Principal, external_id: &str) -> Result<Vec<SetupStep>> {
         let settings = text(settings)?;
-        let mut session = self.guest.session(None).await?;
+        let mut session = self.guest.session(Some(org), None).await?;
         let answer = call!(session, call_setup, &settings, lower::principal(principal), external_id)?;
         answered(answer).and_then(answers::setup)
     }
 
     /// `settings`: the canonical JSON without secrets. 1 to 1000 sources; the answer has one entry for each.
-    pub async fn locate(&self, settings: &str, sources: &[&str]) -> Result<Plan> {
+    pub async fn locate(&self, org: &OrgId, settings: &str, sources: &[&str]) -> Result<Plan> {
         if sources.is_empty() || sources.len() > SOURCES {
             return Err(Error::invalid("invalid_batch", format!("1 to {SOURCES} source paths are planned at once")));
         }
-        let mut session = self.guest.session(None).await?;
+        let mut session = self.guest.session(Some(org), None).await?;
         let answer = call!(session, call_locate, settings, sources)?;
         answered(answer).and_then(|plan| lift::plan(plan, sources.len()))
     }
@@ -67,7 +67,7 @@ impl Plugin {
     /// Tests the connection. The plugin may ask the broker for what the grant allows.
     pub async fn check(&self, grant: &Arc<Grant>, test_location: Option<&str>) -> Result<Vec<Finding>> {
         let settings = text(&grant.connection.settings)?;
-        let mut session = self.guest.session(Some(grant)).await?;
+        let mut session = self.guest.session(Some(&grant.connection.org), Some(grant)).await?;
         answers::findings(call!(session, call_check, &settings, test_location)?)
     }
 
@@ -75,7 +75,7 @@ impl Plugin {
     pub async fn list(&self, grant: &Arc<Grant>, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
         lift::page_limit(limit)?;
         let settings = text(&grant.connection.settings)?;
-        let mut session = self.guest.session(Some(grant)).await?;
+        let mut session = self.guest.session(Some(&grant.connection.org), Some(grant)).await?;
         let answer = call!(session, call_list, &settings, prefix, cursor, limit)?;
         answered(answer).and_then(|page| answers::page(page, limit))
     }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 
 use super::Runtime;
 use super::bindings::{FullConnector, FullConnectorPre};
+use super::breaker::Breaker;
 use super::call::{Call, Power};
-use super::fault::settle;
+use super::fault;
 use super::gate::{Pass, Share};
-use crate::model::{Digest, Result};
+use super::pace::Pace;
+use crate::model::{Digest, OrgId, Result};
 use crate::policy::Grant;
 
 /// A compiled component with its imports resolved.
@@ -19,6 +22,7 @@ pub struct Guest {
     runtime: Arc<Runtime>,
     pre: FullConnectorPre<Call>,
     share: Share,
+    breaker: Arc<Breaker>,
 }
 
 /// One instance, for one call.
@@ -34,33 +38,49 @@ macro_rules! call {
     ($session:ident, $function:ident $(, $argument:expr)*) => {{
         let export = $session.instance.portcullis_connector_connector();
         let outcome = tokio::time::timeout_at($session.ends, export.$function(&mut $session.store $(, $argument)*)).await;
-        $crate::runtime::fault::settle(outcome, &$session.store.data().meter)
+        $crate::runtime::session::settle(outcome, &mut $session.store)
     }};
 }
 pub(super) use call;
 
+/// The answer of a call, and what it says of the plugin. Waiting for a remote until the end is no fault of its own.
+pub(super) fn settle<T>(outcome: Result<wasmtime::Result<T>, Elapsed>, store: &mut Store<Call>) -> Result<T> {
+    let call = store.data_mut();
+    let waited = outcome.is_err() && call.may_ask() && !call.meter.is_spent();
+    let answer = fault::settle(outcome, &call.meter);
+    if let Some(watch) = call.watch.as_mut().filter(|_| !waited) {
+        watch.settle(&answer, Instant::now());
+    }
+    answer
+}
+
 impl Guest {
     pub fn new(runtime: Arc<Runtime>, digest: Digest, pre: FullConnectorPre<Call>) -> Self {
-        let share = Share::new(runtime.limits.concurrency);
-        Self { digest, runtime, pre, share }
+        let (share, breaker) = (Share::new(runtime.limits.concurrency), Breaker::new(digest, runtime.limits.faults));
+        Self { digest, runtime, pre, share, breaker }
     }
 
     /// What the plugin says of itself, unchecked.
     pub async fn describe(&self) -> Result<String> {
-        let mut session = self.session(None).await?;
+        let mut session = self.session(None, None).await?;
         call!(session, call_describe)
     }
 
-    /// An instance that may ask the remote in the name of `grant`, or nobody.
-    pub async fn session(&self, grant: Option<&Arc<Grant>>) -> Result<Session<'_>> {
-        let Runtime { engine, limits, gate, remote, .. } = &*self.runtime;
+    /// An instance for `org`, or for nobody, that may ask the remote in the name of `grant`, or nobody.
+    pub async fn session(&self, org: Option<&OrgId>, grant: Option<&Arc<Grant>>) -> Result<Session<'_>> {
+        let Runtime { engine, limits, gate, orgs, lanes, remote, .. } = &*self.runtime;
+        let org = org.map(|org| orgs.get(org));
+        let watch = org.as_ref().map(|org| self.breaker.admit(org, Instant::now())).transpose()?;
         let power = grant.zip(remote.as_ref()).map(|(grant, remote)| Power { grant: Arc::clone(grant), remote: Arc::clone(remote) });
-        let pass = gate.enter(&self.share, power.is_some()).await?;
+        let pass = gate.enter(&self.share, org.as_ref(), power.is_some()).await?;
         let ends = Instant::now() + limits.wall;
-        let mut store = Call::store(engine, self.digest, limits, power);
+        let mut store = Call::new(self.digest, limits, power, Pace::new(lanes, org), watch).store(engine, limits);
         // Instantiation runs code too, where a component has a start function.
         let outcome = timeout_at(ends, self.pre.instantiate_async(&mut store)).await;
-        let instance = settle(outcome, &store.data().meter)?;
+        let instance = match outcome {
+            Ok(Ok(instance)) => instance,
+            failed => settle(failed, &mut store)?,
+        };
         Ok(Session { store, instance, ends, _pass: pass })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::guest::{Guest, runtime, words};
+use super::guest::{Guest, org, runtime, words};
 use crate::model::{Capability, Error, Kind, Principal, Target};
 use crate::runtime::{Limits, Plugin};
 
@@ -15,7 +15,7 @@ fn quick() -> Limits {
 }
 
 async fn located(plugin: &Plugin) -> crate::model::Result<crate::model::Plan> {
-    plugin.locate("{}", &["s3://abc/k"]).await
+    plugin.locate(&org(), "{}", &["s3://abc/k"]).await
 }
 
 async fn fault(plugin: &Plugin) -> Error {
@@ -83,7 +83,8 @@ async fn p01_a_loop_ends_within_its_cpu_time_in_each_export() {
     let principal = Principal { platform_name: String::new(), account_id: String::new(), role_arn: String::new(), organization: String::new() };
     let empty = serde_json::json!({});
     let started = Instant::now();
-    let errors = [fault(&plugin).await, plugin.normalize(&empty).await.err().unwrap(), plugin.setup(&empty, &principal, "id").await.err().unwrap()];
+    let errors =
+        [fault(&plugin).await, plugin.normalize(&org(), &empty).await.err().unwrap(), plugin.setup(&org(), &empty, &principal, "id").await.err().unwrap()];
     assert!(errors.iter().all(|error| error.kind() == Kind::PluginFault && error.code() == "plugin_deadline"), "{errors:?}");
     assert!(started.elapsed() < Duration::from_secs(3), "three loops of 0.1 s took {:?}", started.elapsed());
 }
@@ -152,7 +153,7 @@ async fn p05_p07_traps_are_the_plugins_fault_and_the_next_call_is_fresh() {
         for _ in 0..3 {
             let error = fault(&plugin).await;
             assert_eq!((error.kind(), error.code()), (Kind::PluginFault, "plugin_trap"), "{what}");
-            assert_eq!(plugin.normalize(&serde_json::json!({})).await.unwrap(), serde_json::json!({}), "after: {what}");
+            assert_eq!(plugin.normalize(&org(), &serde_json::json!({})).await.unwrap(), serde_json::json!({}), "after: {what}");
         }
     }
 }
@@ -179,7 +180,7 @@ async fn p06_an_answer_that_is_too_large_is_refused() {
     let normalize = "(drop (memory.grow (i32.const 900))) i32.const 0x100";
     let data = vec![(0x100, words(&[0, 0x10000, 5 << 20]))];
     let plugin = Guest { normalize, data, ..Guest::default() }.load(quick()).await;
-    assert_eq!(plugin.normalize(&serde_json::json!({})).await.err().unwrap().code(), "output_too_large");
+    assert_eq!(plugin.normalize(&org(), &serde_json::json!({})).await.err().unwrap().code(), "output_too_large");
 }
 
 #[tokio::test]
@@ -248,7 +249,7 @@ async fn p29_a_call_that_is_given_up_leaves_its_slot() {
     for _ in 0..20 {
         let given_up = tokio::time::timeout(Duration::from_millis(15), located(&plugin)).await;
         assert!(given_up.is_err());
-        assert!(plugin.normalize(&serde_json::json!({})).await.is_ok());
+        assert!(plugin.normalize(&org(), &serde_json::json!({})).await.is_ok());
     }
 }
 
@@ -256,6 +257,6 @@ async fn p29_a_call_that_is_given_up_leaves_its_slot() {
 async fn batches_are_bounded() {
     let plugin = Guest { locate: "i32.const 0x100", data: plan(0), ..Guest::default() }.load(quick()).await;
     for sources in [Vec::new(), vec!["s3://abc/k"; 1001]] {
-        assert_eq!(plugin.locate("{}", &sources).await.err().unwrap().code(), "invalid_batch");
+        assert_eq!(plugin.locate(&org(), "{}", &sources).await.err().unwrap().code(), "invalid_batch");
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::model::Result;
-use crate::runtime::{Limits, Plugin, Runtime, RuntimeConfig};
+use crate::model::{OrgId, Result};
+use crate::runtime::{Compiler, Limits, Plugin, Runtime, RuntimeConfig};
 
 pub const DESCRIPTION: &str = r#"{"id":"tiny","title":"Tiny","version":"1","summary":"A guest in text.","settings":{"type":"object","additionalProperties":false},"source_schemes":["s3"],"egress":["s3://*"],"capabilities":["aws","http"]}"#;
 
@@ -121,8 +121,13 @@ pub fn component_with(core: &str, packages: &[&str], imports: &str) -> Vec<u8> {
     wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
+/// In whose name guests are called.
+pub fn org() -> OrgId {
+    OrgId::new("studio").unwrap()
+}
+
 pub fn runtime(limits: Limits) -> Arc<Runtime> {
-    Runtime::new(RuntimeConfig { limits, cache_dir: None, cache_key: [0; 32] }, None).expect("a sandbox")
+    Runtime::new(RuntimeConfig { limits, compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] }, None).expect("a sandbox")
 }
 
 pub async fn load(wasm: &[u8], limits: Limits) -> Result<Arc<Plugin>> {

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::guest::{Guest, component_with, load, runtime};
 use crate::model::{Capability, Kind};
-use crate::runtime::{Limits, Runtime, RuntimeConfig};
+use crate::runtime::{Compiler, Limits, Runtime, RuntimeConfig};
 
 async fn refused(wasm: &[u8]) -> crate::model::Error {
     load(wasm, Limits::default()).await.err().expect("this component must be refused")
@@ -145,6 +145,7 @@ async fn p20_p21_what_is_hard_to_compile_is_answered_in_time() {
         let started = std::time::Instant::now();
         let error = refused(&wasm).await;
         assert_ne!(error.kind(), Kind::Internal, "{what}: {error:?}");
+        println!("{what}: {} after {:?}", error.code(), started.elapsed());
         assert!(started.elapsed().as_secs() < 30, "{what} took {:?}", started.elapsed());
     }
 }
@@ -155,6 +156,11 @@ async fn p22_another_world_is_refused_with_what_was_expected_and_found() {
         ("no export", "(component)", "nothing"),
         ("another version", r#"(component (instance $i) (export "portcullis:connector/connector@0.9.0" (instance $i)))"#, "connector@0.9.0"),
         ("no functions", r#"(component (instance $i) (export "portcullis:connector/connector@0.1.0" (instance $i)))"#, "connector@0.1.0"),
+        (
+            "two worlds, neither ours",
+            r#"(component (instance $i) (export "a:b/one@1.0.0" (instance $i)) (export "a:b/two@1.0.0" (instance $i)))"#,
+            "a:b/two@1.0.0",
+        ),
         ("an import of another version", r#"(component (import "portcullis:connector/log@0.2.0" (instance)))"#, "0.2.0"),
         ("an import of another type", r#"(component (import "portcullis:connector/log@0.1.0" (instance (export "write" (func)))))"#, "nothing"),
     ] {
@@ -214,7 +220,8 @@ async fn p24_an_altered_compiled_form_is_compiled_anew_and_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let wasm = Guest::default().component();
     let runtime = |key| {
-        let config = RuntimeConfig { limits: Limits::default(), cache_dir: Some(dir.path().join("compiled")), cache_key: [key; 32] };
+        let config =
+            RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: Some(dir.path().join("compiled")), cache_key: [key; 32] };
         Runtime::new(config, None).unwrap()
     };
     let file = || {
@@ -256,7 +263,13 @@ async fn p24_an_altered_compiled_form_is_compiled_anew_and_replaced() {
 #[tokio::test]
 async fn p24_a_compiled_form_of_another_plugin_is_not_taken_for_this_one() {
     let dir = tempfile::tempdir().unwrap();
-    let new = || Runtime::new(RuntimeConfig { limits: Limits::default(), cache_dir: Some(dir.path().to_owned()), cache_key: [1; 32] }, None).unwrap();
+    let new = || {
+        Runtime::new(
+            RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: Some(dir.path().to_owned()), cache_key: [1; 32] },
+            None,
+        )
+        .unwrap()
+    };
     let (one, two) = (Guest::default().component(), Guest { description: &super::guest::DESCRIPTION.replace("tiny", "other"), ..Guest::default() }.component());
     new().load(&one, &BTreeSet::new()).await.unwrap();
     let first = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
@@ -264,6 +277,13 @@ async fn p24_a_compiled_form_of_another_plugin_is_not_taken_for_this_one() {
     let second = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).find(|path| *path != first).unwrap();
     fs::copy(&first, &second).unwrap();
     assert_eq!(new().load(&two, &BTreeSet::new()).await.unwrap().description().id, "other");
+}
+
+#[tokio::test]
+async fn p24_a_compiled_form_is_never_taken_for_a_component() {
+    let compiled = wasmtime::Engine::default().precompile_component(&wat("(component)")).unwrap();
+    assert!(compiled.starts_with(b"\x7fELF"));
+    assert_eq!(refused(&compiled).await.code(), "invalid_component");
 }
 
 #[tokio::test]

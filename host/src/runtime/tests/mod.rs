@@ -2,4 +2,5 @@
 
 mod calls;
 mod guest;
+mod hostile;
 mod loading;
