@@ -10,6 +10,7 @@ mod egress;
 mod hostile;
 mod house;
 mod ingestion;
+mod kit;
 mod languages;
 mod openapi;
 mod play;

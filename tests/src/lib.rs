@@ -11,4 +11,5 @@ pub mod openapi;
 pub mod origin;
 pub mod process;
 pub mod scene;
+pub mod seeded;
 pub mod stack;

@@ -36,6 +36,11 @@ impl Plugin {
         &self.imports
     }
 
+    /// What it says of itself, asked again: `description` is what it said when it was loaded, checked.
+    pub async fn describe(&self) -> Result<String> {
+        self.guest.describe().await
+    }
+
     /// Settings (without secrets) that passed the schema in, normalized ones out. `Invalid` (`invalid_field`) with pointers into the settings.
     pub async fn normalize(&self, settings: &Value) -> Result<Value> {
         let settings = text(settings)?;
