@@ -139,7 +139,8 @@ def url_of(settings, source):
     if not WIRE.fullmatch(path):
         raise Refused("invalid", "broken_url", "the source path is not in URL form: write spaces, '#', '\\', '%' and the like percent-encoded (%20)")
     plain = path.partition("?")[0]
-    if any(is_dots(segment) for segment in plain.split("/")):
+    # As a server sees it that decodes first, or that takes a backslash for a slash.
+    if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(plain))):
         raise Refused("invalid", "unsupported_key", "a path with a '.' or '..' segment is not supported: it would mean another path")
     if settings.folder and plain != f"/{settings.folder}" and not plain.startswith(f"/{settings.folder}/"):
         raise Refused("denied", "scope_violation", "the source path is outside this connection's folder")

@@ -117,6 +117,7 @@ pub const BUGS: &[Bug] = bugs! {
     "web:memory" "limits" "It takes nearly all the memory of a call."
     "web:huge" "limits" "It answers with megabytes."
     "web:floods_host" "limits" "It asks the host forty times."
+    "web:floods_log" "limits" "Each plan logs forty thousand bytes."
     "web:traps_on_nul" "traps" "A NUL in a path crashes it."
     "web:golden_drift" "golden" "It plans something else than its golden file says."
 };

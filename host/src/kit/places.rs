@@ -3,9 +3,9 @@
 use super::example::Example;
 use super::locate::{Good, Planned, one, plan, target};
 use super::report::Id;
-use super::sources::{Place, anything, not_ours, s3_forms, web_forms};
+use super::sources::{Place, anything, not_ours, origin, s3_forms, web_forms};
 use super::subject::Subject;
-use crate::model::{Error, HttpObject, Kind, Location, ObjectKey, Region, Result, S3Object, Target};
+use crate::model::{Credential, Error, HttpObject, Kind, Location, ObjectKey, Region, Result, S3Object, Target};
 use crate::policy::Action;
 
 /// The gateway's own judge says whether a location may be read.
@@ -48,7 +48,8 @@ pub async fn forms(subject: &mut Subject, example: &Example, planned: &mut Plann
             }
             Place::Web { host, port, prefix } if schemes.iter().any(|scheme| scheme == "https") => {
                 // A second host, for tokens, holds no objects.
-                let here = |good: &Good| matches!(&good.target, Target::Http(object) if same_url(&object.url, &good.source) && object.url.contains(&host));
+                let below = format!("{}{prefix}/", origin(&host, port));
+                let here = |good: &Good| matches!(&good.target, Target::Http(object) if same_url(&object.url, &good.source) && object.url.starts_with(&below));
                 if !good.iter().any(here) {
                     continue;
                 }
@@ -98,6 +99,10 @@ pub async fn hostile(subject: &mut Subject, example: &Example, planned: &mut Pla
 /// Whether the egress would let this very address be read.
 fn reachable(example: &Example, source: &str, planned: &Planned) -> bool {
     let Some(credential) = planned.credentials.first() else { return false };
+    // Where tokens come from is in the egress, and is no place for objects.
+    if matches!(credential, Credential::OAuth2ClientCredentials(oauth2) if source.starts_with(&oauth2.token_url)) {
+        return false;
+    }
     if let Some((bucket, key)) = source.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) {
         let (Ok(bucket), Ok(key)) = (crate::model::BucketName::new(bucket), ObjectKey::new(key)) else { return false };
         return example.grant.permit_s3(Action::Read, &S3Object { bucket, key, region: None, version_id: None }, credential).is_ok();

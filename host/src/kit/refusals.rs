@@ -76,14 +76,16 @@ pub async fn settings(subject: &mut Subject, example: &Example) {
         refused(subject, &known, &format!("settings that are {whole}"), &whole, None).await;
     }
     let deep = (0..64).fold(json!({}), |inner, _| json!({ "a": inner }));
-    refused(subject, &known, "settings 64 levels deep", &deep, None).await;
+    refused(subject, &known, "settings 64 levels deep", &deep, Some("a")).await;
     for (name, property) in schema.properties().into_iter().filter(|(_, property)| !Schema::is_secret(property)).take(PROPERTIES) {
         if schema.required().contains(&name) {
             let mut without = plain.clone();
             without.remove(name);
             refused(subject, &known, &format!("settings without '{name}'"), &Value::Object(without), Some(name)).await;
         }
-        for value in wrong_types(&schema, property) {
+        // `null` for what may be left out says the same as leaving it out.
+        let required = schema.required().contains(&name);
+        for value in wrong_types(&schema, property).into_iter().filter(|value| required || !value.is_null()) {
             let what = format!("'{name}' as {value}");
             refused(subject, &known, &what, &with(&plain, name, value), Some(name)).await;
         }

@@ -88,6 +88,8 @@ impl Subject {
         self.calls += 1;
         self.verdicts.reach(Id::Limits);
         self.verdicts.reach(Id::Traps);
+        let chatty = self.plugin.logged_too_much();
+        self.verdicts.expect(Id::Limits, !chatty, || "a call logs more than half of the 64 KiB that it may".to_owned());
         if let Err(error) = &answer {
             let told = format!("{export}: {error}");
             if LIMITS.contains(&error.code()) {

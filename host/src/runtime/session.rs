@@ -1,6 +1,7 @@
 //! A guest ready to run, and one run of it: a slot, a fresh store, an instance, a time to end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
@@ -19,6 +20,8 @@ pub struct Guest {
     runtime: Arc<Runtime>,
     pre: FullConnectorPre<Call>,
     share: Share,
+    /// Some call has logged more than it may.
+    log_cut: AtomicBool,
 }
 
 /// One instance, for one call.
@@ -27,6 +30,13 @@ pub struct Session<'a> {
     pub instance: FullConnector,
     pub ends: Instant,
     _pass: Pass<'a>,
+    log_cut: &'a AtomicBool,
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.log_cut.fetch_or(self.store.data().log.was_cut(), Ordering::Relaxed);
+    }
 }
 
 /// Calls one export of a session: `call!(session, function, arguments…)`.
@@ -42,7 +52,12 @@ pub(super) use call;
 impl Guest {
     pub fn new(runtime: Arc<Runtime>, digest: Digest, pre: FullConnectorPre<Call>) -> Self {
         let share = Share::new(runtime.limits.concurrency);
-        Self { digest, runtime, pre, share }
+        Self { digest, runtime, pre, share, log_cut: AtomicBool::new(false) }
+    }
+
+    /// Whether a call of it has ever logged more than it may.
+    pub fn logged_too_much(&self) -> bool {
+        self.log_cut.load(Ordering::Relaxed)
     }
 
     /// What the plugin says of itself, unchecked.
@@ -61,6 +76,6 @@ impl Guest {
         // Instantiation runs code too, where a component has a start function.
         let outcome = timeout_at(ends, self.pre.instantiate_async(&mut store)).await;
         let instance = settle(outcome, &store.data().meter)?;
-        Ok(Session { store, instance, ends, _pass: pass })
+        Ok(Session { store, instance, ends, _pass: pass, log_cut: &self.log_cut })
     }
 }

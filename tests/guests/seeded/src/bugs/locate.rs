@@ -11,6 +11,7 @@ pub fn locate(bug: &str, settings: &str, sources: Vec<String>, good: Locate) -> 
     match bug {
         "web:traps_on_nul" if sources.iter().any(|source| source.contains('\0')) => std::process::abort(),
         "web:loops" => while black_box(true) {},
+        "web:floods_log" => (0..40).for_each(|_| portcullis_plugin::log::write(portcullis_plugin::log::Level::Info, &"x".repeat(1000))),
         "web:memory" => drop(black_box(vec![1_u8; 56 << 20])),
         _ => {}
     }
