@@ -28,11 +28,17 @@ pub enum Place {
     },
 }
 
+/// Of an egress of every bucket: the one that the settings name, or any.
+fn some_bucket(example: &Example) -> String {
+    let named = example.settings.as_object().into_iter().flatten().find(|(name, value)| name.contains("bucket") && value.is_string());
+    named.and_then(|(_, value)| value.as_str()).unwrap_or("kit-bucket").to_owned()
+}
+
 impl Place {
     pub fn of(example: &Example) -> Vec<Self> {
         let place = |rule: &EgressRule| match rule {
             EgressRule::S3 { bucket, prefix } => {
-                Self::S3 { bucket: bucket.as_ref().map_or("kit-bucket", |bucket| bucket.as_str()).to_owned(), prefix: prefix.clone() }
+                Self::S3 { bucket: bucket.as_ref().map_or_else(|| some_bucket(example), |bucket| bucket.as_str().to_owned()), prefix: prefix.clone() }
             }
             EgressRule::Web { host, port, path_prefix, .. } => Self::Web { host: host.clone(), port: *port, prefix: path_prefix.clone() },
         };
