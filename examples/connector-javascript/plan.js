@@ -87,7 +87,8 @@ function pathOf(settings, source, isFolder) {
   }
   if (isFolder) path = path.replace(/\/$/, '');
   if (path === '' && isFolder) return path;
-  if (path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) {
+  // A server may take a backslash for a slash.
+  if (path.split('/').includes('') || path.split(/[/\\]/).some((segment) => segment === '.' || segment === '..')) {
     throw refused('invalid', 'unsupported_key', "a path in a repository has no empty, '.' and '..' segments");
   }
   // eslint-disable-next-line no-control-regex

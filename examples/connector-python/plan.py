@@ -129,7 +129,7 @@ def url_of(settings, source):
     if source.startswith("//"):
         raise Refused("denied", "scope_violation", "a source path that begins with // names another host")
     if not source or source.startswith("?"):
-        raise Refused("invalid", "invalid_url", "the source path is empty")
+        raise Refused("invalid", "broken_url", "the source path is empty")
     if not colon or "/" in scheme or "?" in scheme:
         path = source if source.startswith("/") else f"/{settings.folder}/{source}" if settings.folder else f"/{source}"
     elif scheme.lower() == "https":
@@ -137,9 +137,10 @@ def url_of(settings, source):
     else:
         raise Refused("invalid", "unsupported_uri_scheme", "a source path of this connection is an https URL or a path; a ':' in a path is written %3A")
     if not WIRE.fullmatch(path):
-        raise Refused("invalid", "invalid_url", "the source path is not in URL form: write spaces, '#', '\\', '%' and the like percent-encoded (%20)")
+        raise Refused("invalid", "broken_url", "the source path is not in URL form: write spaces, '#', '\\', '%' and the like percent-encoded (%20)")
     plain = path.partition("?")[0]
-    if any(is_dots(segment) for segment in plain.split("/")):
+    # As a server sees it that decodes first, or that takes a backslash for a slash.
+    if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(plain))):
         raise Refused("invalid", "unsupported_key", "a path with a '.' or '..' segment is not supported: it would mean another path")
     if settings.folder and plain != f"/{settings.folder}" and not plain.startswith(f"/{settings.folder}/"):
         raise Refused("denied", "scope_violation", "the source path is outside this connection's folder")
@@ -149,10 +150,10 @@ def url_of(settings, source):
 def path_on_this_server(settings, rest):
     slashes, authority, path = rest[:2], *split_at_path(rest[2:])
     if slashes != "//" or "@" in authority:
-        raise Refused("invalid", "invalid_url", "a URL is https://host/path, without a user")
+        raise Refused("invalid", "broken_url", "a URL is https://host/path, without a user")
     host, colon, port = authority.partition(":")
     if colon and not (port.isascii() and port.isdigit() and len(port) <= 5):
-        raise Refused("invalid", "invalid_url", "the URL's port is not a number")
+        raise Refused("invalid", "broken_url", "the URL's port is not a number")
     if host.removesuffix(".").lower() != settings.hostname or int(port or 443) != settings.port:
         raise Refused("denied", "scope_violation", "the URL is not on this connection's host and port")
     return path if path.startswith("/") else f"/{path}"

@@ -12,6 +12,7 @@ pub mod connections;
 pub mod fetch;
 pub mod http;
 pub mod ingest;
+pub mod kit;
 pub mod model;
 pub mod plugins;
 pub mod policy;

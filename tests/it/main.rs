@@ -15,6 +15,7 @@ mod hostile;
 mod house;
 mod ingestion;
 mod kinds;
+mod kit;
 mod languages;
 mod leases;
 mod life;

@@ -16,7 +16,7 @@ const LEVELS: [(&str, u8); 17] = [
     ("tokens", 3),
     ("runtime", 4),
     ("plugins", 5),
-    ("kit", 5),
+    ("kit", 6),
     ("connections", 6),
     ("ingest", 7),
     ("config", 8),

@@ -14,4 +14,5 @@ pub mod origin;
 pub mod process;
 pub mod scene;
 pub mod search;
+pub mod seeded;
 pub mod stack;

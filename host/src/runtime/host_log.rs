@@ -18,6 +18,11 @@ impl LogBudget {
         Self { plugin, left_bytes: bytes, told: false }
     }
 
+    /// Whether lines were dropped.
+    pub fn was_cut(&self) -> bool {
+        self.told
+    }
+
     /// The line as it may be written; `None` when the call has written enough.
     fn admit(&mut self, message: &str) -> Option<String> {
         let line = escape(message, LOG_LINE);

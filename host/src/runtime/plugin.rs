@@ -36,6 +36,17 @@ impl Plugin {
         &self.imports
     }
 
+    /// Whether any call so far has logged more than it may: what was too much was dropped.
+    #[must_use]
+    pub fn logged_too_much(&self) -> bool {
+        self.guest.logged_too_much()
+    }
+
+    /// What it says of itself, asked again: `description` is what it said when it was loaded, checked.
+    pub async fn describe(&self) -> Result<String> {
+        self.guest.describe().await
+    }
+
     /// Settings (without secrets) that passed the schema in, normalized ones out. `Invalid` (`invalid_field`) with pointers into the settings.
     pub async fn normalize(&self, org: &OrgId, settings: &Value) -> Result<Value> {
         let settings = text(settings)?;

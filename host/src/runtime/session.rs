@@ -1,6 +1,7 @@
 //! A guest ready to run, and one run of it: a slot, a fresh store, an instance, a time to end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +24,8 @@ pub struct Guest {
     pre: FullConnectorPre<Call>,
     share: Share,
     breaker: Arc<Breaker>,
+    /// Some call has logged more than it may.
+    log_cut: AtomicBool,
 }
 
 /// One instance, for one call.
@@ -31,6 +34,13 @@ pub struct Session<'a> {
     pub instance: FullConnector,
     pub ends: Instant,
     _pass: Pass<'a>,
+    log_cut: &'a AtomicBool,
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.log_cut.fetch_or(self.store.data().log.was_cut(), Ordering::Relaxed);
+    }
 }
 
 /// Calls one export of a session: `call!(session, function, arguments…)`.
@@ -57,7 +67,12 @@ pub(super) fn settle<T>(outcome: Result<wasmtime::Result<T>, Elapsed>, store: &m
 impl Guest {
     pub fn new(runtime: Arc<Runtime>, digest: Digest, pre: FullConnectorPre<Call>) -> Self {
         let (share, breaker) = (Share::new(runtime.limits.concurrency), Breaker::new(digest, runtime.limits.faults));
-        Self { digest, runtime, pre, share, breaker }
+        Self { digest, runtime, pre, share, breaker, log_cut: AtomicBool::new(false) }
+    }
+
+    /// Whether a call of it has ever logged more than it may.
+    pub fn logged_too_much(&self) -> bool {
+        self.log_cut.load(Ordering::Relaxed)
     }
 
     /// What the plugin says of itself, unchecked.
@@ -81,6 +96,6 @@ impl Guest {
             Ok(Ok(instance)) => instance,
             failed => settle(failed, &mut store)?,
         };
-        Ok(Session { store, instance, ends, _pass: pass })
+        Ok(Session { store, instance, ends, _pass: pass, log_cut: &self.log_cut })
     }
 }

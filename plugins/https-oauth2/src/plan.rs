@@ -77,7 +77,11 @@ impl Connector for HttpsOauth2 {
         }
         let texts = [("client_id", Some(&settings.client_id)), ("scope", settings.scope.as_ref()), ("audience", settings.audience.as_ref())];
         let unfit = texts.into_iter().filter(|(_, text)| text.is_some_and(|text| text.is_empty() || text.chars().any(char::is_control)));
-        let wrong: Vec<_> = unfit.map(|(name, _)| FieldError::new(format!("/{name}"), "this is not empty, and has no control characters")).collect();
+        let mut wrong: Vec<_> = unfit.map(|(name, _)| FieldError::new(format!("/{name}"), "this is not empty, and has no control characters")).collect();
+        // The schema counts characters, a request has bytes.
+        if settings.client_id.len() > 256 {
+            wrong.push(FieldError::new("/client_id", "this is at most 256 bytes"));
+        }
         if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
     }
 

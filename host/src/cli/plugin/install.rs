@@ -112,7 +112,7 @@ fn confirmed(output: Output, question: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-fn component(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn component(path: &Path) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| Failure::local(path.display().to_string(), &error);
     let mut bytes = Vec::new();
     std::fs::File::open(path).map_err(failed)?.take(MAX_COMPONENT + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -2,6 +2,7 @@
 
 mod activate;
 mod build;
+mod check;
 mod inspect;
 mod install;
 mod language;
@@ -30,6 +31,7 @@ pub(super) enum Verb {
     New(new::New),
     /// Build a plugin's folder to a component, with the language's ordinary tools.
     Build(build::Build),
+    Check(check::Check),
     #[command(visible_alias = "upgrade")]
     Install(install::Install),
     #[command(visible_alias = "rollback")]
@@ -44,6 +46,7 @@ impl Verb {
             Self::Inspect(verb) => verb.run(client, output).await,
             Self::New(verb) => verb.run(output),
             Self::Build(verb) => verb.run(output),
+            Self::Check(verb) => verb.run(output).await,
             Self::Install(verb) => verb.run(client, output).await,
             Self::Activate(verb) => verb.run(client, output).await,
             Self::Remove(verb) => verb.run(client, output).await,

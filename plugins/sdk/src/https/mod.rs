@@ -8,7 +8,7 @@ mod settings;
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 pub use check::{check, check_object};
 pub use header_name::HeaderName;
@@ -80,7 +80,7 @@ impl<'a> Origin<'a> {
         };
         percent::check(&path)?;
         let only_path = path.split('?').next().unwrap_or_default();
-        if only_path.split('/').any(is_dot_segment) {
+        if only_path.split('/').any(is_dot_segment) || (!self.prefix.is_empty() && hides_dot_segment(only_path)) {
             return Err(Error::invalid("unsupported_key", "a path with a '.' or '..' segment is not supported: clients rewrite it to another path"));
         }
         if !below(only_path, self.prefix) {
@@ -151,6 +151,12 @@ fn is_dot_segment(segment: &str) -> bool {
         text.strip_prefix('.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"))
     }
     after_dot(segment).is_some_and(|rest| rest.is_empty() || after_dot(rest) == Some(""))
+}
+
+/// A server that decodes before it looks for segments would leave the prefix.
+fn hides_dot_segment(path: &str) -> bool {
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    decoded.split(|byte| *byte == b'/' || *byte == b'\\').any(|segment| segment == b"." || segment == b"..")
 }
 
 /// Whole segments: `train` holds `train/x`, not `training`.
