@@ -72,7 +72,7 @@ impl Connections {
     /// Whether it was blocked.
     async fn probe(&self, found: &Found, begun: Timestamp, now: Timestamp) -> Result<bool> {
         let connection = &found.connection;
-        let due = |at: Timestamp| now.since(at) >= DAY;
+        let due = |at| now.since(at) >= DAY;
         let tested = connection.last_good_at.unwrap_or(connection.created_at);
         if connection.state != ConnectionState::Ready || !connection.enabled || !due(tested) || roles(&connection.settings).next().is_none() {
             return Ok(false);
@@ -81,18 +81,17 @@ impl Connections {
         if !due(verified) {
             return Ok(false);
         }
-        let finding = match self.verdict(found).await {
-            ExternalIdVerdict::Secure => {
+        let finding = match judged(self.verdict(found).await, verified, begun, now) {
+            Next::Verified => {
                 self.records.set_verified(connection, now).await?;
                 return Ok(false);
             }
-            ExternalIdVerdict::Unverified if !due(verified.plus(DAY).max(begun)) => return Ok(false),
-            ExternalIdVerdict::Unverified => unverified(),
-            ExternalIdVerdict::NotRequired => insecure("without one"),
-            ExternalIdVerdict::AnyAccepted => insecure("with a different one"),
+            Next::AskAgain => return Ok(false),
+            Next::Block(finding) => finding,
         };
         let mut findings = vec![finding];
-        self.show_trust_policy(&self.connector_of(connection)?, connection, &mut findings).await;
+        let connector = self.connector_of(connection)?;
+        self.show_trust_policy(&connector, connection, &mut findings).await;
         let blocked = self.store_outcome(found, findings).await?;
         // Nor does a session that was opened before.
         self.forget(&blocked);
@@ -119,12 +118,59 @@ impl Connections {
     }
 }
 
+enum Next {
+    Verified,
+    /// In the next round.
+    AskAgain,
+    Block(Finding),
+}
+
+/// `verified`: when the answer was last clear. `begun`: since when this gateway asks: it does not hold its own absence against anybody.
+fn judged(verdict: ExternalIdVerdict, verified: Timestamp, begun: Timestamp, now: Timestamp) -> Next {
+    match verdict {
+        ExternalIdVerdict::Secure => Next::Verified,
+        ExternalIdVerdict::NotRequired => Next::Block(insecure("without one")),
+        ExternalIdVerdict::AnyAccepted => Next::Block(insecure("with a different one")),
+        ExternalIdVerdict::Unverified if now.since(verified.plus(DAY).max(begun)) >= DAY => Next::Block(unverified()),
+        ExternalIdVerdict::Unverified => Next::AskAgain,
+    }
+}
+
 fn insecure(how: &str) -> Finding {
-    let message = format!("External ID configured insecurely: the role can be assumed {how}. The trust policy was changed after the connection passed its test.");
+    let message =
+        format!("External ID configured insecurely: the role can be assumed {how}. The trust policy was changed after the connection passed its test.");
     failed("external_id", INSECURE_EXTERNAL_ID, &message, None)
 }
 
 fn unverified() -> Finding {
     let message = "for a whole day it could not be told whether the role still requires the external id";
     failed("external_id", "external_id_unverified", message, Some("Test the connection."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t05_l06_an_unclear_answer_is_asked_for_again_for_a_day_and_then_blocks() {
+        use ExternalIdVerdict::{AnyAccepted, NotRequired, Secure, Unverified};
+        let hour = |hours: u64| Timestamp::from_millis(0).plus(Duration::from_secs(hours * 3600));
+        for (sentence, verdict, verified, begun, now, expected) in [
+            ("clear and good", Secure, 0, 0, 25, "verified"),
+            ("clear and bad", NotRequired, 0, 0, 24, "external_id_configured_insecurely"),
+            ("clear and bad, too", AnyAccepted, 0, 0, 24, "external_id_configured_insecurely"),
+            ("unclear for the first time", Unverified, 0, 0, 24, "again"),
+            ("unclear for almost a day", Unverified, 0, 0, 47, "again"),
+            ("unclear for a day", Unverified, 0, 0, 48, "external_id_unverified"),
+            ("the gateway was away for a week", Unverified, 0, 168, 168, "again"),
+            ("and gets no answer for a day", Unverified, 0, 168, 192, "external_id_unverified"),
+        ] {
+            let next = match judged(verdict, hour(verified), hour(begun), hour(now)) {
+                Next::Verified => "verified".to_owned(),
+                Next::AskAgain => "again".to_owned(),
+                Next::Block(finding) => finding.code,
+            };
+            assert_eq!(next, expected, "{sentence}");
+        }
+    }
 }

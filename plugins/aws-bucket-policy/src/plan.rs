@@ -76,7 +76,10 @@ impl Connector for AwsBucketPolicy {
             SetupStep::new("Set the bucket policy", text, setup::bucket_policy(bucket, &statements)),
             SetupStep::new(
                 "Test the connection",
-                format!("Test with a test location in the bucket, such as s3://{bucket}/{} and the rest of an object's key.", settings.prefix.as_deref().unwrap_or_default()),
+                format!(
+                    "Test with a test location in the bucket, such as s3://{bucket}/{} and the rest of an object's key.",
+                    settings.prefix.as_deref().unwrap_or_default()
+                ),
                 Vec::new(),
             ),
             setup::cors(bucket),

@@ -18,7 +18,8 @@ pub(crate) fn steps(settings: &Settings, principal: &Principal, external_id: &st
         principal.role_arn, principal.account_id
     );
     let (permissions, what) = permissions(settings, arn.partition)?;
-    let permit = format!("In the role, add permissions, create an inline policy, and paste this. It allows {what}, nothing else. Attach no other policy to the role.");
+    let permit =
+        format!("In the role, add permissions, create an inline policy, and paste this. It allows {what}, nothing else. Attach no other policy to the role.");
     let last = match reserved {
         true => SetupStep::new("Enter the role's ARN", "Copy the new role's ARN into the connection, then test it.", Vec::new()),
         false => SetupStep::new("Test the connection", format!("The role is {}. Test the connection once it is there.", settings.iam_role_arn), Vec::new()),

@@ -80,11 +80,7 @@ pub fn bucket_policy(bucket: &str, statements: &[Statement]) -> Vec<Document> {
         "# Takes the place of the policy that the bucket has. If it has one, add these statements to it.\n{}",
         resource("aws_s3_bucket_policy", &label(bucket), &attributes)
     );
-    vec![
-        json("Bucket policy", &policy),
-        hcl("Terraform: the bucket policy", &terraform),
-        sh("AWS CLI: the bucket policy, where there is none", commands),
-    ]
+    vec![json("Bucket policy", &policy), hcl("Terraform: the bucket policy", &terraform), sh("AWS CLI: the bucket policy, where there is none", commands)]
 }
 
 /// What a browser needs to read the bucket itself. Through the gateway it needs nothing (SPEC L8).
@@ -103,13 +99,7 @@ pub fn cors(bucket: &str) -> SetupStep {
     let commands = format!(
         "cors={}\n{}",
         sh_text(&map([("CORSRules", rules.clone())]).json()),
-        unless_there(
-            bucket,
-            "cors",
-            "NoSuchCORSConfiguration",
-            "--cors-configuration \"$cors\"",
-            "CORS rules: add the rule of the JSON document to them"
-        )
+        unless_there(bucket, "cors", "NoSuchCORSConfiguration", "--cors-configuration \"$cors\"", "CORS rules: add the rule of the JSON document to them")
     );
     let list = |texts: &[&str]| Node::texts(texts).hcl(0);
     let rule = assignments(
@@ -134,11 +124,7 @@ pub fn cors(bucket: &str) -> SetupStep {
         "Only where browsers are to read bucket {bucket} directly, by S3's own signed URLs: in S3, open the bucket, Permissions, CORS. Reads through the gateway \
          need no CORS. The rule opens nothing to anybody: a request must still be signed."
     );
-    let documents = vec![
-        json("CORS rules", &rules),
-        hcl("Terraform: CORS rules", &terraform),
-        sh("AWS CLI: CORS rules, where there are none", commands),
-    ];
+    let documents = vec![json("CORS rules", &rules), hcl("Terraform: CORS rules", &terraform), sh("AWS CLI: CORS rules, where there are none", commands)];
     SetupStep::new("Not needed through the gateway: CORS", text, documents)
 }
 

@@ -101,4 +101,6 @@ fn missing_key() -> Error {
 }
 
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod tests;

@@ -154,7 +154,10 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(
         prop_oneof![
             any::<char>().prop_map(String::from),
-            proptest::sample::select(vec!["${", "%{", "$${", "$", "%", "'", "\"", "\\", "\\u0024", "`", "$(x)", "!", "*", "\n", "#", "//", "EOF", " ", "}", "🧪"]).prop_map(str::to_owned),
+            proptest::sample::select(vec![
+                "${", "%{", "$${", "$", "%", "'", "\"", "\\", "\\u0024", "`", "$(x)", "!", "*", "\n", "#", "//", "EOF", " ", "}", "🧪"
+            ])
+            .prop_map(str::to_owned),
         ],
         0..12,
     )
