@@ -6,7 +6,7 @@ pub mod logging;
 
 use std::sync::Arc;
 
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerConfig};
 use crate::config::Config;
@@ -33,7 +33,7 @@ pub struct App {
     pub clock: Clock,
     pub random: Random,
     /// Ends what goes on beside the requests.
-    background: DropGuard,
+    background: CancellationToken,
 }
 
 impl App {
@@ -93,12 +93,19 @@ impl App {
         let background = CancellationToken::new();
         let (watched, stopping) = (connections.clone(), background.clone());
         tokio::spawn(async move { watched.watch(&stopping).await });
-        Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random, background: background.drop_guard() }, first))
+        Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random, background }, first))
     }
 
     /// Waits for what is in flight and writes down what was done.
     pub async fn stop(&self) {
+        self.background.cancel();
         self.ingest.stop().await;
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.background.cancel();
     }
 }
 
