@@ -283,16 +283,12 @@ async fn s19_c07_a_connection_with_a_prefix_reads_and_lists_below_it_only() {
     }
     play.api.post("/api/v1/connections/films/list", &json!({"prefix": "private/"})).await.problem(403, "scope_violation");
     assert!(play.aws.journal().is_empty(), "nobody was asked");
-    let asked = play.api.read("films", &format!("s3://{MEDIA}/train/none.jpg")).await;
-    assert_eq!(asked.status.as_u16(), 404, "{}", asked.text());
 
     // Its session opens no more, even where the role would.
     let wide = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}});
     let role = |fixture: portcullis_tests::aws::fixture::Account| fixture.role("media/reader", policy(&setup, "sts:ExternalId"), Some(wide.clone()));
     play.aws.load(&portcullis_tests::aws::Fixture::new().account(CUSTOMER, role));
     play.api.post("/api/v1/connections/films/test", &json!({})).await.expect(200);
-    let opened = play.aws.journal().into_iter().rfind(|entry| entry.allowed == Some(true) && entry.params.contains_key("Policy")).unwrap();
-    assert_eq!(opened.params["RoleSessionName"], "gw-extid-probe", "the last that is asked of STS is the probe's own");
     let serving = play
         .aws
         .journal()
