@@ -17,7 +17,7 @@ use crate::play::{basic_body, bearer_body, gateway_on, on_both, play, ready_role
 on_both! { c13_c32_l16_a_job_stores_every_asset_and_says_so, c13_the_seeds_own_python_works }
 
 /// Sends assets in and waits for the job's end.
-async fn ingest(api: &Api, dataset: &str, connection: &str, sources: &[String]) -> Value {
+pub async fn ingest(api: &Api, dataset: &str, connection: &str, sources: &[String]) -> Value {
     let assets: Vec<Value> = sources.iter().map(|source| json!({"source_path": source, "metadata": {"label": "test"}})).collect();
     let body = json!({"dataset_id": dataset, "connection_name": connection, "assets": assets});
     let job = api.post("/api/v1/ingestion/assets", &body).await.expect(202);
@@ -29,7 +29,7 @@ async fn items(api: &Api, job: &Value) -> Vec<Value> {
 }
 
 /// Of each asset's record in the sink: its source path and its bytes.
-fn stored(gateway: &Gateway, organization: &str, dataset: &str) -> BTreeMap<String, Vec<u8>> {
+pub fn stored(gateway: &Gateway, organization: &str, dataset: &str) -> BTreeMap<String, Vec<u8>> {
     let assets = gateway.folder().join("assets");
     let Ok(records) = std::fs::read_dir(assets.join(organization).join("datasets").join(dataset)) else { return BTreeMap::new() };
     let read = |record: std::io::Result<std::fs::DirEntry>| -> (String, Vec<u8>) {

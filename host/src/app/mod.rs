@@ -6,6 +6,8 @@ pub mod logging;
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::broker::{Broker, BrokerConfig};
 use crate::config::Config;
 use crate::connections::{self, Connections, Platform};
@@ -30,6 +32,8 @@ pub struct App {
     pub sink: Arc<dyn Sink>,
     pub clock: Clock,
     pub random: Random,
+    /// Ends what goes on beside the requests.
+    background: CancellationToken,
 }
 
 impl App {
@@ -90,7 +94,10 @@ impl App {
         let parts =
             ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
         let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
-        Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random }, first))
+        let background = CancellationToken::new();
+        let (watched, stopping) = (connections.clone(), background.clone());
+        tokio::spawn(async move { watched.watch(&stopping).await });
+        Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random, background }, first))
     }
 
     /// `Conflict` (`organization_not_empty`) while it has connections or unfinished jobs. What it ingested stays in the sink.
@@ -105,7 +112,14 @@ impl App {
 
     /// Waits for what is in flight and writes down what was done.
     pub async fn stop(&self) {
+        self.background.cancel();
         self.ingest.stop().await;
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.background.cancel();
     }
 }
 

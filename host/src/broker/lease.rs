@@ -15,7 +15,7 @@ use super::session_policy;
 use super::sigv4::Signer;
 use super::sts::SESSION_EXPIRED;
 use super::{ExternalIdVerdict, Identity};
-use crate::model::{AssumeRole, Clock, ConnectionId, Credential, Error, Kind, OrgId, Random, Region, Result, RoleArn, Timestamp};
+use crate::model::{AssumeRole, Clock, ConnectionId, Credential, Error, ExternalId, Kind, OrgId, Random, Region, Result, RoleArn, Timestamp};
 use crate::policy::Grant;
 use crate::vault::Secret;
 
@@ -49,6 +49,14 @@ pub(super) struct Granted {
     pub secret_access_key: Secret,
     pub session_token: String,
     pub expiration: Timestamp,
+}
+
+/// What came of one try at a role.
+enum Tried {
+    Accepted,
+    Refused,
+    /// Throttled, timed out, or not understood.
+    Unclear,
 }
 
 /// AWS's token service, as far as it is used.
@@ -134,34 +142,52 @@ impl Leases {
         self.sts.caller_identity(session, self.region_of(credential)).await
     }
 
-    /// Tries the role without an external id and with another one: both must be refused (SPEC L6). Sessions are dropped unused.
+    /// Tries the role without an external id, with another connection's, and with one that only begins like ours: each must be
+    /// refused, and the same request with ours must not, or the refusals were about something else (SPEC L6). Sessions are
+    /// dropped unused.
     pub async fn probe(self: &Arc<Self>, grant: &Arc<Grant>, role: &AssumeRole) -> Result<ExternalIdVerdict> {
         let gateway = self.gateway_session(&grant.connection.org).await?;
-        let mut other = [0_u8; 16];
-        (self.random)(&mut other);
-        let mut verdicts = [ExternalIdVerdict::Unverified; 2];
-        for (verdict, (external_id, accepted)) in
-            verdicts.iter_mut().zip([(None, ExternalIdVerdict::NotRequired), (Some(format!("probe-{}", hex::encode(other))), ExternalIdVerdict::AnyAccepted)])
-        {
-            let ask = Ask {
-                session: Some(gateway.clone()),
-                role_arn: role.role_arn.clone(),
-                // So that customers recognise it in CloudTrail (T02).
-                session_name: "gw-extid-probe".to_owned(),
-                external_id,
-                policy: session_policy::for_nothing()?,
-                tags: Vec::new(),
-                duration_seconds: SHORTEST_ASKED,
-                region: role.region.as_ref().unwrap_or(&self.region).clone(),
-            };
-            let _turn = self.turn().await?;
-            match self.sts.assume_role(&ask).await {
-                Ok(_) => return Ok(accepted),
-                Err(error) if error.kind() == Kind::Rejected && error.code() == "role_cannot_be_assumed" => *verdict = ExternalIdVerdict::Secure,
-                Err(error) => tracing::info!(?error, "an external id could not be probed"),
+        let ours = &grant.connection.external_id;
+        let wrong = [None, Some(ExternalId::random(&self.random)?), Some(ours.neighbour()?)];
+        let mut unclear = false;
+        for external_id in wrong {
+            let accepted = if external_id.is_none() { ExternalIdVerdict::NotRequired } else { ExternalIdVerdict::AnyAccepted };
+            match self.try_id(&gateway, role, external_id.as_ref()).await? {
+                Tried::Accepted => return Ok(accepted),
+                Tried::Refused => {}
+                Tried::Unclear => unclear = true,
             }
         }
-        Ok(if verdicts == [ExternalIdVerdict::Secure; 2] { ExternalIdVerdict::Secure } else { ExternalIdVerdict::Unverified })
+        if unclear {
+            return Ok(ExternalIdVerdict::Unverified);
+        }
+        Ok(match self.try_id(&gateway, role, Some(ours)).await? {
+            Tried::Accepted => ExternalIdVerdict::Secure,
+            Tried::Refused | Tried::Unclear => ExternalIdVerdict::Unverified,
+        })
+    }
+
+    async fn try_id(&self, gateway: &Arc<Session>, role: &AssumeRole, external_id: Option<&ExternalId>) -> Result<Tried> {
+        let ask = Ask {
+            session: Some(gateway.clone()),
+            role_arn: role.role_arn.clone(),
+            // So that customers recognise it in CloudTrail (T02).
+            session_name: "gw-extid-probe".to_owned(),
+            external_id: external_id.map(|id| id.as_str().to_owned()),
+            policy: session_policy::for_nothing()?,
+            tags: Vec::new(),
+            duration_seconds: SHORTEST_ASKED,
+            region: role.region.as_ref().unwrap_or(&self.region).clone(),
+        };
+        let _turn = self.turn().await?;
+        Ok(match self.sts.assume_role(&ask).await {
+            Ok(_) => Tried::Accepted,
+            Err(error) if error.kind() == Kind::Rejected && error.code() == "role_cannot_be_assumed" => Tried::Refused,
+            Err(error) => {
+                tracing::info!(?error, "an external id could not be probed");
+                Tried::Unclear
+            }
+        })
     }
 
     async fn open(self: &Arc<Self>, grant: &Arc<Grant>, credential: &Credential) -> Result<Session> {

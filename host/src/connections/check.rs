@@ -13,7 +13,7 @@ use crate::policy::Grant;
 const PATIENCE: Duration = Duration::from_secs(20);
 const MAX_FINDINGS: usize = 32;
 /// SPEC L6: the one finding that an operator may wave through, for the whole gateway.
-const INSECURE_EXTERNAL_ID: &str = "external_id_configured_insecurely";
+pub(super) const INSECURE_EXTERNAL_ID: &str = "external_id_configured_insecurely";
 
 impl Connections {
     /// `location`: instead of the connection's own test location. `update_state`: whether the outcome decides if the connection serves.
@@ -87,13 +87,27 @@ impl Connections {
         if findings.is_empty() {
             findings.push(failed("test", "nothing_checked", "the connector's plugin checked nothing, so nothing is known about this connection", None));
         }
-        if !self.platform.external_id_required {
+        if self.platform.external_id_required {
+            self.show_trust_policy(connector, &grant.connection, &mut findings).await;
+        } else {
             wave_insecure_external_id(&mut findings);
         }
         Ok(findings)
     }
 
-    async fn store_outcome(&self, found: &Found, findings: Vec<Finding>) -> Result<Connection> {
+    /// SECURITY M25: whoever is blocked is told what to paste, to the letter. The plugin did not know it: it never sees the external id.
+    pub(super) async fn show_trust_policy(&self, connector: &Connector, connection: &Connection, findings: &mut [Finding]) {
+        let Some(finding) = findings.iter_mut().find(|finding| !finding.passed && finding.code == INSECURE_EXTERNAL_ID) else { return };
+        let steps = connector.plugin.setup(&connection.org, &connection.settings, &self.principal(&connection.org), connection.external_id.as_str()).await;
+        let documents = steps.unwrap_or_default().into_iter().flat_map(|step| step.documents);
+        let mut json = documents.filter(|document| document.language == "json").map(|document| document.body);
+        if let Some(policy) = json.find(|body| body.contains("sts:ExternalId")) {
+            let policy: Vec<&str> = policy.lines().map(str::trim).collect();
+            finding.remedy = Some(format!("Replace the role's trust policy with exactly this one, then test the connection: {}", policy.join(" ")));
+        }
+    }
+
+    pub(super) async fn store_outcome(&self, found: &Found, findings: Vec<Finding>) -> Result<Connection> {
         let now = (self.clock)();
         let passed = findings.iter().all(|finding| finding.passed);
         let outcome = |mut tested: Connection| {
@@ -133,7 +147,7 @@ fn wave_insecure_external_id(findings: &mut [Finding]) {
     }
 }
 
-fn failed(check: &str, code: &str, message: &str, remedy: Option<&str>) -> Finding {
+pub(super) fn failed(check: &str, code: &str, message: &str, remedy: Option<&str>) -> Finding {
     Finding { check: check.to_owned(), passed: false, code: code.to_owned(), message: message.to_owned(), remedy: remedy.map(str::to_owned) }
 }
 

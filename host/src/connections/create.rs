@@ -47,7 +47,7 @@ impl Connections {
             plugin: connector.plugin.digest(),
             settings,
             secrets: BTreeMap::new(),
-            external_id: new_external_id(&self.random)?,
+            external_id: ExternalId::random(&self.random)?,
             test_location: test_location.map(String::from),
             enabled: new.enabled,
             identity,
@@ -182,20 +182,6 @@ fn new_id(random: &Random) -> ConnectionId {
     ConnectionId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
-/// SECURITY M02: 24 base62 characters, 142 bits.
-fn new_external_id(random: &Random) -> Result<ExternalId> {
-    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut id = String::from("pc-");
-    while id.len() < 27 {
-        let mut bytes = [0; 32];
-        random(&mut bytes);
-        // 248 is the largest multiple of 62 in a byte: what is above would favour some characters.
-        let fair = bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| ALPHABET.get(usize::from(byte % 62)));
-        id.extend(fair.take(27 - id.len()).map(|character| char::from(*character)));
-    }
-    ExternalId::new(id)
-}
-
 /// Collects the wrong fields of one request, so that all are told at once.
 #[derive(Default)]
 pub(super) struct Wrong {
@@ -225,26 +211,7 @@ impl Wrong {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::*;
-
-    fn random() -> Random {
-        let calls = AtomicU64::new(0);
-        Arc::new(move |buffer: &mut [u8]| {
-            let call = calls.fetch_add(1, Ordering::Relaxed);
-            blake3::Hasher::new().update(&call.to_le_bytes()).finalize_xof().fill(buffer);
-        })
-    }
-
-    #[test]
-    fn v07_external_ids_are_unique_and_long_enough_for_128_bits() {
-        let random = random();
-        let ids: HashSet<String> = (0..10_000).map(|_| new_external_id(&random).expect("valid").to_string()).collect();
-        assert_eq!(ids.len(), 10_000);
-        assert!(ids.iter().all(|id| id.len() == 27 && id.starts_with("pc-") && id[3..].bytes().all(|byte| byte.is_ascii_alphanumeric())));
-    }
 
     #[test]
     fn c40_wrong_fields_are_told_together_and_below_their_part() {

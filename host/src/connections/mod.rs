@@ -10,6 +10,7 @@ mod plan;
 mod records;
 mod removal;
 mod together;
+mod watch;
 
 use std::sync::Arc;
 

@@ -130,10 +130,12 @@ fn must_be_ready(connection: &Connection) -> Result<()> {
         ConnectionState::Pending => Err(not_ready("the connection was not tested since its settings last changed".to_owned())),
         ConnectionState::Error => {
             let found = connection.last_test.as_ref().and_then(|test| test.findings.iter().find(|finding| !finding.passed));
-            Err(not_ready(match found {
-                Some(finding) => format!("the connection failed its last test: {}: {}", finding.code, finding.message),
-                None => "the connection failed its last test".to_owned(),
-            }))
+            let Some(finding) = found else { return Err(not_ready("the connection failed its last test".to_owned())) };
+            let error = not_ready(format!("the connection failed its last test: {}: {}", finding.code, finding.message));
+            Err(match &finding.remedy {
+                Some(remedy) => error.with_remedy(remedy),
+                None => error,
+            })
         }
     }
 }

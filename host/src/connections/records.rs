@@ -8,7 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::Filter;
-use crate::model::{Connection, ConnectionId, ConnectionName, Digest, Error, Kind, OrgId, Result};
+use crate::model::{Connection, ConnectionId, ConnectionName, Digest, Error, Kind, OrgId, Result, Timestamp};
 use crate::store::{Expect, Op, Store};
 
 const SCAN_PAGE: usize = 200;
@@ -123,6 +123,7 @@ impl Records {
         let mut batch = vec![
             Op::Delete { key: key(org, *id), expect: Expect::Version(found.written) },
             Op::Delete { key: name_key(org, name), expect: Expect::Any },
+            Op::Delete { key: probe_key(org, *id), expect: Expect::Any },
             gone(&id.to_string()),
             gone(name.as_str()),
         ];
@@ -157,6 +158,32 @@ impl Records {
 
     pub async fn has_any(&self, org: &OrgId) -> Result<bool> {
         Ok(!self.0.scan(&format!("connection/{org}/"), None, 1).await?.is_empty())
+    }
+
+    /// A page of every organization's, after the key `after`, and the key of its last; `None`: there are no more. What cannot be
+    /// read is left out.
+    pub async fn page(&self, after: Option<&str>) -> Result<(Vec<Found>, Option<String>)> {
+        let page = self.0.scan("connection/", after, SCAN_PAGE).await?;
+        let last = if page.len() < SCAN_PAGE { None } else { page.last().map(|(key, _)| key.clone()) };
+        let found = page.iter().filter_map(|(key, record)| match decode(&record.value) {
+            Ok(connection) => Some(Found { connection, written: record.version }),
+            Err(error) => {
+                tracing::error!(key, ?error, "a stored connection is passed over");
+                None
+            }
+        });
+        Ok((found.collect(), last))
+    }
+
+    /// When its external id was last seen to be required, apart from its tests.
+    pub async fn verified_at(&self, connection: &Connection) -> Result<Option<Timestamp>> {
+        let record = self.0.get(&probe_key(&connection.org, connection.id)).await?;
+        Ok(record.and_then(|record| std::str::from_utf8(&record.value).ok()?.parse().ok()).map(Timestamp::from_millis))
+    }
+
+    pub async fn set_verified(&self, connection: &Connection, at: Timestamp) -> Result<()> {
+        let key = probe_key(&connection.org, connection.id);
+        self.0.apply(vec![Op::Put { key, value: at.millis().to_string().into(), expect: Expect::Any }]).await
     }
 
     /// In the order of their names, after the name `after`. `except`: a name that stands for something else in this list.
@@ -210,6 +237,10 @@ fn name_key(org: &OrgId, name: &ConnectionName) -> String {
 /// In the organization, so that nobody learns what another one had.
 fn deleted_key(org: &OrgId, name_or_id: &str) -> String {
     format!("connection-deleted/{org}/{name_or_id}")
+}
+
+fn probe_key(org: &OrgId, id: ConnectionId) -> String {
+    format!("connection-probe/{org}/{id}")
 }
 
 fn identity_key(org: &OrgId, identity: Uuid) -> String {

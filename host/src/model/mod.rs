@@ -5,6 +5,7 @@ mod ambient;
 mod connection;
 mod connector;
 mod error;
+mod external_id;
 mod ids;
 mod job;
 mod names;

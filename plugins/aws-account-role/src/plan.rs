@@ -29,6 +29,9 @@ pub struct Settings {
     /// The one bucket that may be read. Unless given, every bucket that the role may read.
     #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
     pub bucket_name: Option<String>,
+    /// What may be read of each bucket: the keys that begin with this, such as `train/`. Everything unless given.
+    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"))]
+    pub prefix: Option<String>,
     /// Follows from account and region; need not be given.
     #[schemars(title = "Role ARN", length(max = 2048), extend("readOnly" = true))]
     pub iam_role_arn: Option<String>,
@@ -46,14 +49,15 @@ impl Settings {
         Ok(Credential::AwsAssumeRole(AssumeRoleCredential { role_arn: self.role_arn()?, duration_seconds: SESSION_SECONDS, region }))
     }
 
+    fn reach(&self) -> s3::Scope<'_> {
+        s3::Scope { bucket: self.bucket_name.as_deref(), prefix: self.prefix.as_deref() }
+    }
+
     fn locate(&self, source: &str) -> Result<S3Object, Error> {
         let object = s3::parse(source)?;
-        let outside = |message| Err(Error::new(ErrorKind::Denied, "scope_violation", message));
-        if self.bucket_name.as_ref().is_some_and(|bucket| *bucket != object.bucket) {
-            return outside("the source path is in another bucket than the connection's");
-        }
+        self.reach().admit(&object)?;
         if object.region.as_ref().is_some_and(|region| *region != self.region) {
-            return outside("the source path is in another region than the connection's");
+            return Err(Error::new(ErrorKind::Denied, "scope_violation", "the source path is in another region than the connection's"));
         }
         Ok(S3Object { region: Some(self.region.clone()), ..object })
     }
@@ -67,7 +71,7 @@ impl Connector for AwsAccountRole {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const SUMMARY: &'static str = "Reads buckets of Amazon S3 in one account and region, by a role whose name is agreed.";
     const SOURCE_SCHEMES: &'static [&'static str] = &["s3", "https"];
-    const EGRESS: &'static [&'static str] = &["s3://{settings.bucket_name|*}"];
+    const EGRESS: &'static [&'static str] = &["s3://{settings.bucket_name|*}/{settings.prefix}"];
     const CAPABILITIES: &'static [Capability] = &[Capability::Aws];
     type Settings = Settings;
 
@@ -79,6 +83,11 @@ impl Connector for AwsAccountRole {
         }
         if let Some(Err(message)) = settings.bucket_name.as_deref().map(s3::check_bucket_name) {
             wrong.push(FieldError::new("/bucket_name", message));
+        }
+        match settings.prefix.as_deref().map(s3::whole_prefix) {
+            Some(Err(message)) => wrong.push(FieldError::new("/prefix", message)),
+            Some(Ok(prefix)) => settings.prefix = Some(prefix),
+            None => {}
         }
         match settings.role_arn() {
             Err(error) => wrong.push(FieldError::new("/region", error.message)),
@@ -114,14 +123,14 @@ impl Connector for AwsAccountRole {
         if aws::check_role(&mut findings, &credential, &role, LOOK_AT)
             && let Some(bucket) = bucket
         {
-            s3::check_bucket(&mut findings, &credential, bucket, test.as_ref());
+            s3::check_bucket(&mut findings, &credential, bucket, settings.prefix.as_deref(), test.as_ref());
         }
         findings
     }
 
     /// Without a bucket in the settings the prefix names one: `s3://bucket/prefix`.
     fn list(settings: &Settings, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-        s3::list(&settings.credential()?, settings.bucket_name.as_deref(), prefix, cursor, limit)
+        s3::list(&settings.credential()?, &settings.reach(), prefix, cursor, limit)
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn run(settings: &Settings, test_location: Option<&str>) -> Vec<Findi
     if aws::check_role(&mut findings, &credential, &role, LOOK_AT)
         && let Ok(bucket) = settings.bucket()
     {
-        s3::check_bucket(&mut findings, &credential, bucket, test.as_ref());
+        s3::check_bucket(&mut findings, &credential, bucket, settings.prefix.as_deref(), test.as_ref());
     }
     findings
 }

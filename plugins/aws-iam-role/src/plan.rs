@@ -2,7 +2,7 @@
 
 use portcullis_plugin::aws::{RoleArn, partition_of};
 use portcullis_plugin::{
-    AssumeRoleCredential, Capability, Connector, Credential, Error, ErrorKind, FieldError, Finding, Page, Plan, Principal, S3Object, SetupStep, Target, s3,
+    AssumeRoleCredential, Capability, Connector, Credential, Error, FieldError, Finding, Page, Plan, Principal, S3Object, SetupStep, Target, s3,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ pub struct Settings {
     /// The bucket that may be read. Scope `s3` only, where it is required.
     #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
     pub bucket_name: Option<String>,
+    /// What may be read of the bucket: the keys that begin with this, such as `train/`. Scope `s3` only. Everything unless given.
+    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"))]
+    pub prefix: Option<String>,
     /// For how many seconds a session is used.
     #[serde(default = "an_hour")]
     #[schemars(title = "Session TTL", range(min = 60, max = 3600))]
@@ -60,17 +63,20 @@ impl Settings {
         }
     }
 
+    /// What may be read, in scope `s3`.
+    pub(crate) fn reach(&self) -> Result<s3::Scope<'_>, Error> {
+        Ok(s3::Scope { bucket: Some(self.bucket()?), prefix: self.prefix.as_deref() })
+    }
+
     pub(crate) fn credential(&self) -> Credential {
         let (role_arn, region) = (self.iam_role_arn.clone(), self.region.clone());
         Credential::AwsAssumeRole(AssumeRoleCredential { role_arn, duration_seconds: self.session_ttl, region })
     }
 
-    /// Where a source path is, if it is in the connection's bucket.
+    /// Where a source path is, if the connection may read it.
     pub(crate) fn locate(&self, source: &str) -> Result<S3Object, Error> {
         let object = s3::parse(source)?;
-        if object.bucket != self.bucket()? {
-            return Err(Error::new(ErrorKind::Denied, "scope_violation", "the source path is in another bucket than the connection's"));
-        }
+        self.reach()?.admit(&object)?;
         let partition = object.region.as_deref().and_then(partition_of);
         if partition.is_some_and(|partition| self.role().is_ok_and(|role| role.partition != partition)) {
             return Err(Error::invalid("partition_mismatch", "the source path's region is in another partition of AWS than the role"));
@@ -88,12 +94,12 @@ impl Connector for AwsIamRole {
     const SUMMARY: &'static str = "Reads a bucket of Amazon S3 by assuming a role that the customer made for the gateway.";
     const SOURCE_SCHEMES: &'static [&'static str] = &["s3", "https"];
     // Without a bucket (scope bedrock) there is nothing to reach.
-    const EGRESS: &'static [&'static str] = &["s3://{settings.bucket_name}"];
+    const EGRESS: &'static [&'static str] = &["s3://{settings.bucket_name}/{settings.prefix}"];
     const CAPABILITIES: &'static [Capability] = &[Capability::Aws];
     type Settings = Settings;
 
-    fn normalize(settings: Settings) -> Result<Settings, Vec<FieldError>> {
-        let wrong = field_errors(&settings);
+    fn normalize(mut settings: Settings) -> Result<Settings, Vec<FieldError>> {
+        let wrong = field_errors(&mut settings);
         if wrong.is_empty() { Ok(settings) } else { Err(wrong) }
     }
 
@@ -114,12 +120,12 @@ impl Connector for AwsIamRole {
     }
 
     fn list(settings: &Settings, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-        s3::list(&settings.credential(), Some(settings.bucket()?), prefix, cursor, limit)
+        s3::list(&settings.credential(), &settings.reach()?, prefix, cursor, limit)
     }
 }
 
-/// What a schema cannot say, and what it says without a reason.
-fn field_errors(settings: &Settings) -> Vec<FieldError> {
+/// What a schema cannot say, and what it says without a reason. Ends the prefix with its slash.
+fn field_errors(settings: &mut Settings) -> Vec<FieldError> {
     let mut wrong = Vec::new();
     let mut field = |name: &str, message: String| wrong.push(FieldError::new(format!("/{name}"), message));
     let role = RoleArn::parse(&settings.iam_role_arn);
@@ -135,6 +141,12 @@ fn field_errors(settings: &Settings) -> Vec<FieldError> {
                 field("bucket_name", message);
             }
         }
+    }
+    match (settings.scope, settings.prefix.as_deref().map(s3::whole_prefix)) {
+        (Scope::Bedrock, Some(_)) => field("prefix", "scope bedrock takes no prefix".to_owned()),
+        (Scope::S3, Some(Err(message))) => field("prefix", message.to_owned()),
+        (Scope::S3, Some(Ok(prefix))) => settings.prefix = Some(prefix),
+        (_, None) => {}
     }
     if !(60..=3600).contains(&settings.session_ttl) {
         field("session_ttl", "a session lasts 60 to 3600 seconds".to_owned());

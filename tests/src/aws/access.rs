@@ -44,6 +44,12 @@ pub fn why_not(request: &Request<'_>, attached: Attached<'_>, resource: Option<&
     Some(format!("because no {kind} policy allows the {} action", request.action))
 }
 
+/// A role's trust policy must always allow: the caller's own policies are never enough, not even in the role's account.
+#[must_use]
+pub fn may_assume(request: &Request<'_>, attached: Attached<'_>, trust: &Policy, role_account: &str) -> bool {
+    trust.allows(request).is_some() && allowed(request, attached, Some(trust), role_account)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

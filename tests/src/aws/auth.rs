@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::access::{Attached, allowed, why_not};
+use super::access::{Attached, allowed, may_assume, why_not};
 use super::error::{AwsError, access_denied};
 use super::fault::Service;
 use super::policy::{Context, Policy, Request};
@@ -53,8 +53,7 @@ impl Caller {
     /// What S3 says to whoever may not.
     #[must_use]
     pub fn denied(&self, action: &str, resource: &str, context: &Context, policy: Option<&Policy>, owner: &str) -> AwsError {
-        let attached = Attached { identity: self.identity.as_ref(), session: self.session.as_ref().and_then(|session| session.policy.as_ref()) };
-        let why = why_not(&Request { principal: &self.principal, action, resource, context }, attached, policy, owner);
+        let why = why_not(&Request { principal: &self.principal, action, resource, context }, self.attached(), policy, owner);
         why.map_or_else(access_denied, |why| {
             AwsError::new(
                 403,
@@ -65,9 +64,17 @@ impl Caller {
     }
 
     #[must_use]
+    pub fn may_assume(&self, action: &str, role: &str, context: &Context, trust: &Policy, owner: &str) -> bool {
+        may_assume(&Request { principal: &self.principal, action, resource: role, context }, self.attached(), trust, owner)
+    }
+
+    #[must_use]
     pub fn may(&self, action: &str, resource: &str, context: &Context, policy: Option<&Policy>, owner: &str) -> bool {
-        let attached = Attached { identity: self.identity.as_ref(), session: self.session.as_ref().and_then(|session| session.policy.as_ref()) };
-        allowed(&Request { principal: &self.principal, action, resource, context }, attached, policy, owner)
+        allowed(&Request { principal: &self.principal, action, resource, context }, self.attached(), policy, owner)
+    }
+
+    fn attached(&self) -> Attached<'_> {
+        Attached { identity: self.identity.as_ref(), session: self.session.as_ref().and_then(|session| session.policy.as_ref()) }
     }
 }
 

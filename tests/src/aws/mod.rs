@@ -27,9 +27,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
 
+pub use access::{Attached, allowed, may_assume};
 pub use fault::{Fault, Service};
 pub use fixture::{Fixture, Keys};
 pub use journal::Entry;
+pub use policy::{Context, Place, Policy, Request};
+pub use principal::Principal;
 use server::Shared;
 pub use sigv4::sha256_hex;
 use world::Content;

@@ -92,7 +92,7 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params, now: OffsetD
     if !asked.tags.is_empty() {
         set("aws:TagKeys", asked.tags.keys().cloned().collect());
     }
-    let may = |action: &str| caller.may(action, &asked.arn, &context, Some(&role.trust), &asked.account);
+    let may = |action: &str| caller.may_assume(action, &asked.arn, &context, &role.trust, &asked.account);
     if !may("sts:AssumeRole") {
         return Err(denied("sts:AssumeRole"));
     }

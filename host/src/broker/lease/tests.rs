@@ -35,6 +35,8 @@ pub(in crate::broker) struct FakeSts {
     /// The role may be assumed without an id / with any.
     open: AtomicBool,
     any_id: AtomicBool,
+    /// The role does not let a probe in, whatever its id.
+    picky: AtomicBool,
     /// Added to the expiry, in seconds.
     odd_expiry: AtomicI64,
     identities: AtomicUsize,
@@ -65,7 +67,7 @@ impl Sts for FakeSts {
                 None => self.open.load(Ordering::SeqCst),
                 Some(id) => id == external_id() || self.any_id.load(Ordering::SeqCst),
             };
-            if !accepted {
+            if !accepted || (self.picky.load(Ordering::SeqCst) && ask.session_name == "gw-extid-probe") {
                 return Err(Error::rejected("role_cannot_be_assumed", "AWS does not let the gateway assume the role"));
             }
         }
@@ -348,12 +350,19 @@ async fn t01_t02_l06_the_external_id_is_probed_from_both_sides() {
     let secure = World::new();
     assert_eq!(verdict(&secure).await, ExternalIdVerdict::Secure);
     let probes: Vec<_> = secure.asked().into_iter().filter(|asked| asked.chained).collect();
-    assert_eq!(probes.iter().map(|probe| probe.external_id.is_some()).collect::<Vec<_>>(), [false, true]);
+    let ids: Vec<_> = probes.iter().map(|probe| probe.external_id.as_deref()).collect();
+    let [None, Some(stranger), Some(neighbour), Some(ours)] = ids[..] else { panic!("without, with another's, with one like ours, with ours: {ids:?}") };
+    assert_eq!(ours, external_id());
+    assert!(stranger.len() == 27 && stranger.starts_with("pc-"), "as another connection's would be: {stranger}");
+    assert!(neighbour != ours && neighbour[..neighbour.len() - 1] == ours[..ours.len() - 1], "{neighbour}");
     for probe in &probes {
-        assert_eq!(probe.name, "gw-extid-probe");
-        assert_ne!(probe.external_id, Some(external_id()));
+        assert_eq!((probe.name.as_str(), probe.duration), ("gw-extid-probe", 900));
         assert!(probe.policy.contains("Deny"), "a session that is opened by mistake can do nothing: {}", probe.policy);
     }
+    // The role refuses whatever is called gw-extid-probe: that it refuses other ids, too, proves nothing.
+    let picky = World::new();
+    picky.sts.picky.store(true, Ordering::SeqCst);
+    assert_eq!(verdict(&picky).await, ExternalIdVerdict::Unverified);
     let down = World::new();
     down.sts.down.store(true, Ordering::SeqCst);
     assert_eq!(down.leases.probe(&grant(), &role(3600)).await.expect_err("the gateway's own trouble").code(), "sts_unavailable");

@@ -40,6 +40,7 @@ fn p8_each_wrong_setting_is_pointed_at() {
         ("other digits", json!({ "account_id": "２２２２" }), "/account_id"),
         ("no region of AWS", json!({ "region": "mars-north-1" }), "/region"),
         ("no bucket's name", json!({ "bucket_name": "192.168.5.4" }), "/bucket_name"),
+        ("no folder", json!({ "prefix": "a/../b" }), "/prefix"),
         ("a role of somebody's choice", json!({ "iam_role_arn": "arn:aws:iam::222222222222:role/Admin" }), "/iam_role_arn"),
     ] {
         let errors = AwsAccountRole::normalize(settings(change)).expect_err(why);
@@ -77,16 +78,23 @@ fn p7_the_registered_region_is_the_one_that_is_read() {
     let targets: Vec<_> = plan.locations.into_iter().map(|location| location.map(|location| location.target).map_err(|error| error.code)).collect();
     let code = |code: &str| Err(code.to_owned());
     assert_eq!(targets[..4], [object("a b"), object("a b"), object("c"), code("scope_violation")]);
-    let bound = AwsAccountRole::locate(&settings(json!({ "bucket_name": "other" })), &sources).expect("a plan");
-    assert!(bound.locations.iter().all(Result::is_err));
+    for change in [json!({ "bucket_name": "other" }), json!({ "prefix": "train/" })] {
+        let bound = AwsAccountRole::locate(&settings(change), &sources).expect("a plan");
+        assert!(bound.locations.iter().all(Result::is_err));
+    }
 }
 
 #[test]
 fn p5_the_trust_policy_holds_the_external_id() {
-    for (change, documents) in [(json!({}), 1), (json!({ "bucket_name": "media" }), 2)] {
+    for (change, documents) in [(json!({}), 1), (json!({ "bucket_name": "media", "prefix": "train/" }), 3)] {
         let steps = AwsAccountRole::setup(&settings(change), &principal(), "pc-1").expect("steps");
-        let bodies: Vec<Value> = steps.iter().flat_map(|step| &step.documents).map(|document| serde_json::from_str(&document.body).expect("json")).collect();
-        assert_eq!(bodies.len(), documents);
+        let all = || steps.iter().flat_map(|step| &step.documents);
+        for language in ["json", "hcl", "sh"] {
+            assert_eq!(all().filter(|document| document.language == language).count(), documents, "{language}");
+        }
+        let bodies: Vec<Value> =
+            all().filter(|document| document.language == "json").map(|document| serde_json::from_str(&document.body).expect("json")).collect();
+        assert!(documents == 1 || bodies[1]["Statement"][1]["Resource"] == "arn:aws:s3:::media/train/*");
         let statement = &bodies[0]["Statement"][0];
         assert_eq!(statement["Principal"]["AWS"], "arn:aws:iam::111122223333:role/gateway");
         assert_eq!(statement["Condition"], json!({ "StringEquals": { "sts:ExternalId": "pc-1" } }));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn settings(bucket: Option<&str>) -> Settings {
-    Settings { bucket_name: bucket.map(str::to_owned) }
+    Settings { bucket_name: bucket.map(str::to_owned), prefix: None }
 }
 
 fn principal() -> Principal {
@@ -34,6 +34,10 @@ fn v08_a_wrong_bucket_is_a_field_error() {
         assert_eq!(errors.first().map(|error| error.pointer.as_str()), Some("/bucket_name"), "{bucket}");
     }
     AwsBucketPolicy::normalize(settings(None)).expect("the default connection names no bucket");
+    let errors = AwsBucketPolicy::normalize(Settings { prefix: Some("..".to_owned()), ..settings(None) }).expect_err("a dot segment");
+    assert_eq!(errors.first().map(|error| error.pointer.as_str()), Some("/prefix"));
+    let folder = AwsBucketPolicy::normalize(Settings { prefix: Some("train".to_owned()), ..settings(None) }).expect("a folder");
+    assert_eq!(folder.prefix.as_deref(), Some("train/"));
 }
 
 #[test]
@@ -47,6 +51,13 @@ fn c7_c9_the_bucket_policy_is_ready_to_paste() {
         { "Sid": "GetObjects", "Effect": "Allow", "Principal": who, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::media/*", "Condition": condition },
     ] });
     assert_eq!(body, expected);
+    let languages: Vec<_> = steps.iter().flat_map(|step| &step.documents).map(|document| document.language.as_str()).collect();
+    assert_eq!(languages, ["json", "hcl", "sh", "json", "hcl", "sh"], "the policy, and CORS");
+    let below = Settings { prefix: Some("train/".to_owned()), ..settings(Some("media")) };
+    let steps = AwsBucketPolicy::setup(&below, &principal(), "unused").expect("steps");
+    let body: Value = serde_json::from_str(&steps[0].documents[0].body).expect("json");
+    let condition = json!({ "StringEquals": { "aws:PrincipalTag/organization": "studio" }, "StringLike": { "s3:prefix": "train/*" } });
+    assert_eq!((&body["Statement"][0]["Condition"], &body["Statement"][1]["Resource"]), (&condition, &json!("arn:aws:s3:::media/train/*")));
     let nameless = AwsBucketPolicy::setup(&settings(None), &principal(), "unused").expect_err("no placeholder is rendered");
     assert_eq!(nameless.code, "bucket_name_required");
 }

@@ -46,9 +46,12 @@ fn c10_c11_v02_v05_v08_each_wrong_setting_is_pointed_at() {
         ("no bucket's name", json!({ "bucket_name": "192.168.5.4" }), "/bucket_name"),
         ("an access point", json!({ "bucket_name": "ap-s3alias" }), "/bucket_name"),
         ("bedrock with a bucket", json!({ "scope": "bedrock" }), "/bucket_name"),
+        ("bedrock with a prefix", json!({ "scope": "bedrock", "bucket_name": null, "prefix": "a/" }), "/prefix"),
         ("a TTL of 59", json!({ "session_ttl": 59 }), "/session_ttl"),
         ("a TTL of 3601", json!({ "session_ttl": 3601 }), "/session_ttl"),
         ("a region that is none", json!({ "region": "xx-fake-9" }), "/region"),
+        ("a prefix that no policy can name", json!({ "prefix": "日本語/" }), "/prefix"),
+        ("a prefix with a dot segment", json!({ "prefix": "a/../b" }), "/prefix"),
         ("a region of another partition", json!({ "region": "cn-north-1" }), "/region"),
     ] {
         let errors = AwsIamRole::normalize(settings(change)).expect_err(why);
@@ -113,6 +116,8 @@ fn c11_v03_bedrock_and_a_reserved_role_read_nothing() {
 fn c7_l1_l2_p5_the_policies_are_ready_to_paste() {
     let steps = AwsIamRole::setup(&settings(json!({})), &principal(), "ext-0123456789abcdef").expect("steps");
     let document = |step: usize| serde_json::from_str::<Value>(&steps[step].documents[0].body).expect("json");
+    let languages = |step: usize| steps[step].documents.iter().map(|document| document.language.as_str()).collect::<Vec<_>>();
+    assert_eq!((languages(0), languages(1), languages(3)), (vec!["json", "hcl", "sh"], vec!["json", "hcl", "sh"], vec!["json", "hcl", "sh"]));
     let permission = json!({ "Version": "2012-10-17", "Statement": [
         { "Sid": "ListBucket", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::media" },
         { "Sid": "GetObjects", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::media/*" },
@@ -121,13 +126,35 @@ fn c7_l1_l2_p5_the_policies_are_ready_to_paste() {
         "Sid": "AssumeWithExternalId", "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::111122223333:role/gateway" }, "Action": "sts:AssumeRole",
         "Condition": { "StringEquals": { "sts:ExternalId": "ext-0123456789abcdef" } },
     }] });
-    assert_eq!((document(0), document(1)), (permission, trust));
+    assert_eq!((document(0), document(1)), (trust, permission));
     let all = format!("{steps:?}").to_lowercase();
-    assert!(!["your-", "<", "placeholder", "example", "todo"].iter().any(|left| all.contains(left)), "nothing is left to fill in: {all}");
+    assert!(!["your-", "<bucket", "placeholder", "example", "todo"].iter().any(|left| all.contains(left)), "nothing is left to fill in: {all}");
     let china = AwsIamRole::setup(&settings(json!({ "iam_role_arn": "arn:aws-cn:iam::123456789012:role/r" })), &principal(), "id").expect("steps");
-    assert!(china[0].documents[0].body.contains("arn:aws-cn:s3:::media/*"));
+    assert!(china[1].documents[0].body.contains("arn:aws-cn:s3:::media/*"));
     let bedrock = AwsIamRole::setup(&bedrock(), &principal(), "id").expect("steps");
-    assert!(bedrock[0].documents[0].body.contains("bedrock:InvokeModel") && !bedrock[0].documents[0].body.contains("s3:"));
+    assert!(bedrock[1].documents[0].body.contains("bedrock:InvokeModel") && !format!("{bedrock:?}").contains("s3:"));
+    // The role's name and path as the connection has them; one that is only reserved gets a name.
+    let nested = AwsIamRole::setup(&settings(json!({ "iam_role_arn": "arn:aws:iam::123456789012:role/a/b/r" })), &principal(), "id").expect("steps");
+    assert!(nested[0].documents[2].body.contains("--path='/a/b/' --role-name='r'"));
+    let reserved = settings(json!({ "iam_role_arn": "arn:aws:iam::000000000000:role/temporary" }));
+    let reserved = AwsIamRole::setup(&reserved, &principal(), "pc-0123456789").expect("steps");
+    assert!(!format!("{reserved:?}").contains("temporary") && reserved[0].documents[2].body.contains("--role-name='Acme-reader-98765432'"));
+}
+
+#[test]
+fn c7_s19_a_prefix_bounds_the_plan_and_the_permission_policy() {
+    let normal = AwsIamRole::normalize(settings(json!({ "prefix": "train" }))).expect("a folder");
+    assert_eq!(normal.prefix.as_deref(), Some("train/"));
+    let plan = AwsIamRole::locate(&normal, &["s3://media/train/a", "s3://media/training/a", "s3://media/train"].map(str::to_owned)).expect("a plan");
+    let codes: Vec<_> = plan.locations.iter().map(|location| location.as_ref().err().map(|error| error.code.as_str())).collect();
+    assert_eq!(codes, [None, Some("scope_violation"), Some("scope_violation")]);
+    let steps = AwsIamRole::setup(&normal, &principal(), "id").expect("steps");
+    let policy: Value = serde_json::from_str(&steps[1].documents[0].body).expect("json");
+    assert_eq!(policy["Statement"][0]["Condition"], json!({ "StringLike": { "s3:prefix": "train/*" } }));
+    assert_eq!(policy["Statement"][1]["Resource"], "arn:aws:s3:::media/train/*");
+    let (findings, calls) = aws(ExternalIdVerdict::Secure).run(|| AwsIamRole::check(&normal, None));
+    assert!(findings.iter().all(|finding| finding.passed), "{findings:?}");
+    assert!(calls.contains(&"aws.list media/train/".to_owned()), "{calls:?}");
 }
 
 /// `check code` of each finding.

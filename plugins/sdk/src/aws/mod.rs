@@ -1,8 +1,10 @@
 //! Capability `aws`, during `check` and `list`: what the gateway asks AWS for. Beside it the names and policies of AWS.
 
 mod names;
+mod node;
 pub mod policy;
 mod role;
+pub mod setup;
 
 pub use crate::bindings::portcullis::connector::aws::{ExternalIdVerdict, Identity, ObjectInfo};
 pub use names::{RoleArn, partition_of};

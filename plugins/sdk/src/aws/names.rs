@@ -76,6 +76,8 @@ pub struct RoleArn<'a> {
     pub partition: &'a str,
     /// 12 digits.
     pub account: &'a str,
+    /// What is before the name, without the slashes around it: `media` of `role/media/reader`. Empty for most.
+    pub path: &'a str,
     /// Without its path.
     pub name: &'a str,
 }
@@ -99,7 +101,7 @@ impl<'a> RoleArn<'a> {
         if !name_fits || path.len() > 510 || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("a role's name is 1 to 64 letters, digits and any of +=,.@_-");
         }
-        Ok(Self { partition, account, name })
+        Ok(Self { partition, account, path, name })
     }
 
     /// Account 000000000000 reserves an external id before the role exists; such a role is never called.
@@ -133,14 +135,14 @@ mod tests {
         ] {
             assert!(RoleArn::parse(text).is_err(), "{text:?}");
         }
-        for (text, partition, name) in [
-            ("arn:aws:iam::123456789012:role/Gw", "aws", "Gw"),
-            ("arn:aws:iam::123456789012:role/path/to/Gw", "aws", "Gw"),
-            ("arn:aws-cn:iam::123456789012:role/+=,.@_-", "aws-cn", "+=,.@_-"),
-            ("arn:aws-us-gov:iam::123456789012:role/Gw", "aws-us-gov", "Gw"),
-            ("arn:aws-eusc:iam::123456789012:role/Gw", "aws-eusc", "Gw"),
+        for (text, partition, path, name) in [
+            ("arn:aws:iam::123456789012:role/Gw", "aws", "", "Gw"),
+            ("arn:aws:iam::123456789012:role/path/to/Gw", "aws", "path/to", "Gw"),
+            ("arn:aws-cn:iam::123456789012:role/+=,.@_-", "aws-cn", "", "+=,.@_-"),
+            ("arn:aws-us-gov:iam::123456789012:role/Gw", "aws-us-gov", "", "Gw"),
+            ("arn:aws-eusc:iam::123456789012:role/Gw", "aws-eusc", "", "Gw"),
         ] {
-            assert_eq!(RoleArn::parse(text), Ok(RoleArn { partition, account: "123456789012", name }), "{text}");
+            assert_eq!(RoleArn::parse(text), Ok(RoleArn { partition, account: "123456789012", path, name }), "{text}");
         }
     }
 

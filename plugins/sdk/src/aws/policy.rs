@@ -1,43 +1,28 @@
-//! IAM policy documents, rendered ready to paste. Every value in them was validated by whoever passes it.
+//! IAM policies as data, and the ones that let a gateway read. Every value in them was validated by whoever passes it.
 
-use std::collections::BTreeMap;
+use super::node::{Node, map};
+use crate::Principal;
 
-use serde::Serialize;
-
-use crate::{Document, Principal};
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Policy<'a> {
-    version: &'static str,
-    statement: &'a [Statement],
-}
-
-/// One `Allow`. Fields stand in the order that AWS's own examples have.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+/// One `Allow`. Fields are written in the order that AWS's own examples have.
+#[derive(Clone, Debug)]
 pub struct Statement {
     sid: String,
-    effect: &'static str,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    principal: BTreeMap<&'static str, String>,
+    principal: Option<String>,
     action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    condition: BTreeMap<&'static str, BTreeMap<String, String>>,
+    conditions: Vec<(&'static str, String, String)>,
 }
 
 impl Statement {
     #[must_use]
     pub fn allow(sid: &str, action: &str) -> Self {
-        Self { sid: sid.to_owned(), effect: "Allow", principal: BTreeMap::new(), action: action.to_owned(), resource: None, condition: BTreeMap::new() }
+        Self { sid: sid.to_owned(), principal: None, action: action.to_owned(), resource: None, conditions: Vec::new() }
     }
 
     /// Who is allowed, in a policy that is attached to what is protected.
     #[must_use]
     pub fn to_role(mut self, arn: &str) -> Self {
-        self.principal.insert("AWS", arn.to_owned());
+        self.principal = Some(arn.to_owned());
         self
     }
 
@@ -49,28 +34,65 @@ impl Statement {
 
     #[must_use]
     pub fn if_equals(mut self, key: &str, value: &str) -> Self {
-        self.condition.entry("StringEquals").or_default().insert(key.to_owned(), value.to_owned());
+        self.conditions.push(("StringEquals", key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// `pattern`: `*` and `?` match; see [`literal`].
+    #[must_use]
+    pub fn if_like(mut self, key: &str, pattern: &str) -> Self {
+        self.conditions.push(("StringLike", key.to_owned(), pattern.to_owned()));
+        self
+    }
+
+    fn node(&self) -> Node {
+        let mut fields = vec![("Sid", Node::text(&self.sid)), ("Effect", Node::text("Allow"))];
+        if let Some(arn) = &self.principal {
+            fields.push(("Principal", map([("AWS", Node::text(arn))])));
+        }
+        fields.push(("Action", Node::text(&self.action)));
+        if let Some(resource) = &self.resource {
+            fields.push(("Resource", Node::text(resource)));
+        }
+        if !self.conditions.is_empty() {
+            // Each operator once: no connector has two conditions of one kind.
+            let conditions = self.conditions.iter().map(|(operator, key, value)| (*operator, map([(key.as_str(), Node::text(value))])));
+            fields.push(("Condition", map(conditions)));
+        }
+        map(fields)
     }
 }
 
-/// Reading a bucket and no more: list on the bucket, get on its objects.
+/// The whole policy.
+pub(super) fn policy(statements: &[Statement]) -> Node {
+    map([("Version", Node::text("2012-10-17")), ("Statement", Node::List(statements.iter().map(Statement::node).collect()))])
+}
+
+/// Text in a resource or a pattern: `*`, `?` and `$` would otherwise mean something (IAM policy variables).
 #[must_use]
-pub fn read_bucket(partition: &str, bucket: &str) -> [Statement; 2] {
+pub fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '*' | '?' | '$' => escaped.extend(["${", character.encode_utf8(&mut [0; 4]), "}"]),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Reading a bucket and no more: list on the bucket, get on its objects; with a prefix, below it only (SPEC C7, C9).
+#[must_use]
+pub fn read_bucket(partition: &str, bucket: &str, prefix: Option<&str>) -> [Statement; 2] {
     let bucket = format!("arn:{partition}:s3:::{bucket}");
-    [Statement::allow("ListBucket", "s3:ListBucket").on(&bucket), Statement::allow("GetObjects", "s3:GetObject").on(format!("{bucket}/*"))]
+    let below = format!("{}*", literal(prefix.unwrap_or_default()));
+    let list = Statement::allow("ListBucket", "s3:ListBucket").on(&bucket);
+    let list = if prefix.is_some() { list.if_like("s3:prefix", &below) } else { list };
+    [list, Statement::allow("GetObjects", "s3:GetObject").on(format!("{bucket}/{below}"))]
 }
 
 /// Who may assume a role: the gateway, with the connection's external id, always (SPEC P5, L2).
 #[must_use]
-pub fn trust(principal: &Principal, external_id: &str) -> Document {
-    let statement = Statement::allow("AssumeWithExternalId", "sts:AssumeRole").to_role(&principal.role_arn).if_equals("sts:ExternalId", external_id);
-    document("Trust policy", &[statement])
-}
-
-/// A policy as a document to paste.
-#[must_use]
-pub fn document(title: &str, statements: &[Statement]) -> Document {
-    let policy = Policy { version: "2012-10-17", statement: statements };
-    Document { title: title.to_owned(), language: "json".to_owned(), body: serde_json::to_string_pretty(&policy).unwrap_or_default() }
+pub fn trust(principal: &Principal, external_id: &str) -> Statement {
+    Statement::allow("AssumeWithExternalId", "sts:AssumeRole").to_role(&principal.role_arn).if_equals("sts:ExternalId", external_id)
 }

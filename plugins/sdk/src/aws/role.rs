@@ -47,7 +47,7 @@ fn external_id(credential: &Credential) -> Finding {
             "external_id_unverified",
             "whether the role requires the external id could not be told: AWS gave no clear answer",
         )
-        .with_remedy("Test again later.")),
+        .with_remedy("Test again later. A trust policy that asks for the session's name has to let gw-extid-probe in, too.")),
     });
     match verdict {
         Ok(message) => Finding::ok("external_id", message),

@@ -6,14 +6,14 @@ const ALLOW_LIST: &str = "Allow s3:ListBucket on the bucket itself (its ARN with
 const ALLOW_GET: &str = "Look at, in this order: s3:GetObject on the bucket's objects (its ARN with /*) in the role's permissions; the same in the bucket's policy, where the bucket is \
                          another account's; kms:Decrypt on the key that they are encrypted with; whether the bucket's readers have to pay (Requester Pays), which is not supported.";
 
-/// Region, list, and where there is a test object, head and read, with the key, the clock and the signature that this proves. Stops where
+/// `prefix`: what the connection is held to. Region, list, and where there is a test object, head and read, with the key, the clock and the signature that this proves. Stops where
 /// going on could tell nothing new.
-pub fn check_bucket(findings: &mut Vec<Finding>, credential: &Credential, bucket: &str, test: Option<&S3Object>) {
+pub fn check_bucket(findings: &mut Vec<Finding>, credential: &Credential, bucket: &str, prefix: Option<&str>, test: Option<&S3Object>) {
     match aws::bucket_region(credential, bucket) {
         Ok(region) => findings.push(Finding::ok("bucket_region", format!("bucket {bucket} is in {region}"))),
         Err(error) => return findings.push(stage::failed("bucket_region", &error)),
     }
-    let listed = aws::list(credential, bucket, "", None, 1).map_err(|error| refused(error, "list_denied", ALLOW_LIST));
+    let listed = aws::list(credential, bucket, prefix.unwrap_or_default(), None, 1).map_err(|error| refused(error, "list_denied", ALLOW_LIST));
     let goes_on = match &listed {
         Ok(_) => {
             findings.push(Finding::ok("list", format!("bucket {bucket} can be listed")));

@@ -6,10 +6,12 @@ mod bucket;
 mod check;
 mod host;
 mod list;
+mod scope;
 
 pub use bucket::check_name as check_bucket_name;
 pub use check::check_bucket;
 pub use list::list;
+pub use scope::{Scope, whole_prefix};
 
 use crate::{Error, S3Object, percent};
 
@@ -98,5 +100,7 @@ fn missing_key() -> Error {
     Error::invalid("missing_key", "the source path names a bucket and no object in it")
 }
 
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod tests;
