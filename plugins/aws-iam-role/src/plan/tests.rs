@@ -1,5 +1,6 @@
 //! `aws_iam_role` natively, against an in-memory AWS.
 
+use portcullis_plugin::ErrorKind;
 use portcullis_plugin::aws::ExternalIdVerdict;
 use portcullis_plugin::testing::{Host, assert_contract};
 use serde_json::{Value, json};
