@@ -102,7 +102,7 @@ async fn b03_e13_a_private_address_is_refused_unless_an_operator_names_it() {
     body["test_location"] = json!(origin.url("/bearer/a.txt"));
     let made = gateway.api().post("/api/v1/connections", &body).await.expect(201);
     assert_eq!(made["status"], "error");
-    assert!(made.to_string().contains("address_not_allowed"), "{made:#}");
+    assert!(made.to_string().contains("dns_private_address"), "{made:#}");
     assert!(origin.journal().is_empty());
 }
 
