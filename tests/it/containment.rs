@@ -69,41 +69,69 @@ async fn b12_sp30_a_plugin_that_keeps_failing_is_suspended_for_that_organization
     assert_eq!(told("works again for this organization").len(), 1);
 }
 
-/// What no compiler likes, each by itself.
+/// LEB128, as WebAssembly writes its numbers.
+fn number(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&number(bytes.len()), bytes].concat()
+}
+
+fn section(id: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[id], &*sized(bytes)].concat()
+}
+
+/// `count` items that are all the same.
+fn items(count: usize, item: &[u8]) -> Vec<u8> {
+    [number(count), item.repeat(count)].concat()
+}
+
+fn component(sections: &[Vec<u8>]) -> Vec<u8> {
+    [&b"\0asm\x0d\0\x01\0"[..], &sections.concat()].concat()
+}
+
+/// A component with one core module of `count` functions from an `i32` to an `i32`, each with this body.
+fn functions(count: usize, body: &[u8]) -> Vec<u8> {
+    let code = sized(&[&[0], body, &[0x0b]].concat());
+    let sections = [section(1, b"\x01\x60\x01\x7f\x01\x7f"), section(3, &items(count, &[0])), section(10, &items(count, &code))];
+    component(&[section(1, &[&b"\0asm\x01\0\0\0"[..], &sections.concat()].concat())])
+}
+
+/// What no compiler likes, each by itself. Written in bytes: their text would take longer to read than they take to compile.
 fn bombs() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
-    let wat = |text: String| wat::parse_str(text).unwrap();
-    let core = |fields: String| wat(format!("(component (core module {fields}))"));
-    // Each call site is inlined or at least compiled; 400,000 of them are one function of 7 MiB and more.
-    let large = format!("(func (param i32) (result i32) local.get 0 {})", "local.get 0 i32.add local.get 0 i32.rotl local.get 0 i32.xor ".repeat(600_000));
-    let blocks = 50_000;
+    // local.get 0, add, local.get 0, rotl, local.get 0, xor
+    let long = [b"\x20\0".to_vec(), b"\x20\0\x6a\x20\0\x77\x20\0\x73".repeat(800_000)].concat();
+    let nested = [b"\x02\x40".repeat(50_000), b"\x0b".repeat(50_000), b"\x20\0".to_vec()].concat();
+    let table = [b"\x02\x40\x20\0\x0e".to_vec(), items(1_000_000, &[0]), b"\0\x0b\x20\0".to_vec()].concat();
+    let doubling: Vec<u8> = (0..40).flat_map(|before| [0x6f, 2, before, before]).collect();
+    let imports: Vec<u8> = (0..100_000).flat_map(|n: u32| [&[0][..], &sized(format!("a{n}").as_bytes()), &[1, 0]].concat()).collect();
     vec![
-        ("one function of 7 MiB", core(large), &["component_too_complex", "invalid_component"][..]),
-        (
-            "50,000 nested blocks",
-            core(format!("(func {} {})", "block ".repeat(blocks), "end ".repeat(blocks))),
-            &["component_too_complex", "incompatible_world"][..],
-        ),
-        (
-            "br_table with a million entries",
-            core(format!("(func (param i32) (block (br_table {} (local.get 0))))", "0 ".repeat(1_000_000))),
-            &["component_too_complex", "invalid_component", "incompatible_world"][..],
-        ),
+        ("one function of 7 MiB", functions(1, &long), &["component_too_complex"][..]),
+        ("50,000 nested blocks", functions(1, &nested), &["component_too_complex", "incompatible_world"][..]),
+        ("br_table with a million entries", functions(1, &table), &["component_too_complex", "feature_disabled", "incompatible_world"][..]),
         (
             "types that double 40 times",
-            wat(format!("(component (type $t0 (tuple u8 u8)) {})", (0..40).map(|n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1)).collect::<String>())),
+            component(&[section(7, &[&[41, 0x6f, 2, 0x7d, 0x7d], &*doubling].concat())]),
             &["component_too_complex", "invalid_component", "incompatible_world"][..],
         ),
         (
             "100,000 types",
-            wat(format!("(component {})", "(type (tuple u8 u8))".repeat(100_000))),
+            component(&[section(7, &items(100_000, b"\x6f\x02\x7d\x7d"))]),
             &["component_too_complex", "invalid_component", "incompatible_world"][..],
         ),
         (
             "100,000 imports",
-            wat(format!("(component {})", (0..100_000).map(|n| format!("(import \"a{n}\" (func))")).collect::<String>())),
+            component(&[section(7, b"\x01\x40\0\x01\0"), section(10, &[number(100_000), imports].concat())]),
             &["component_too_complex", "invalid_component", "forbidden_import"][..],
         ),
-        ("900,000 functions", core("(func)".repeat(900_000)), &["component_too_complex", "invalid_component", "incompatible_world"][..]),
+        ("900,000 functions", functions(900_000, b"\x20\0"), &["component_too_complex", "invalid_component", "incompatible_world"][..]),
     ]
 }
 

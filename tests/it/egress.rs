@@ -75,11 +75,8 @@ async fn e16_u11_u16_e20_a_remote_that_redirects_or_cannot_be_trusted_gets_nothi
     play.origin.fail(2, Fault::Status(403));
     let answer = play.api.read("wire", &source).await;
     assert!(!answer.status.is_success() && ["permission_denied", "upstream_auth_failed"].contains(&answer.code().as_str()), "{}", answer.text());
-    let certificates = [
-        (Certificate::Expired, "tls_certificate_expired"),
-        (Certificate::WrongName, "tls_wrong_name"),
-        (Certificate::Stranger, "tls_unknown_authority"),
-    ];
+    let certificates =
+        [(Certificate::Expired, "tls_certificate_expired"), (Certificate::WrongName, "tls_wrong_name"), (Certificate::Stranger, "tls_unknown_authority")];
     for (certificate, code) in certificates {
         let origin = Origin::with(Settings { certificate, ..Settings::default() }).await.unwrap();
         origin.put("/bearer/a.txt", "a");

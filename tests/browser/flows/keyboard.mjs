@@ -48,6 +48,7 @@ export default async ({ page, held }) => {
   await press("Escape");
   await until("it is closed", async () => (await dialog.count()) === 0);
   same(await focused(), "Delete", "the focus is back");
+  await until("the answer was taken", async () => (await page.locator("[aria-busy=true]").count()) === 0);
   await press("Enter");
   await dialog.waitFor();
   await page.keyboard.type("films");

@@ -17,6 +17,8 @@ const KEY: &str = "a.jpg";
 const ALL: [&str; 12] =
     ["settings", "sts_region", "assume_role", "external_id", "caller_identity", "bucket_region", "list", "head", "read", "kms", "clock", "sign"];
 
+type BucketPolicy = fn(&str, &str) -> Value;
+
 /// One cause, and how it comes about. In words: `{role}`, `{bucket}`, `{object}`, `{org}` are the row's own.
 #[derive(Default)]
 struct Row {
@@ -28,7 +30,7 @@ struct Row {
     /// What the role may, instead of everything that it needs.
     role_policy: Option<fn(&str) -> Value>,
     /// Who owns the bucket, and its policy, given the bucket and the role's ARN.
-    bucket_policy: Option<(&'static str, fn(&str, &str) -> Value)>,
+    bucket_policy: Option<(&'static str, BucketPolicy)>,
     trust_without_id: bool,
     config: Value,
     key: Option<&'static str>,

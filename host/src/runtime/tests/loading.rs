@@ -145,7 +145,6 @@ async fn p20_p21_what_is_hard_to_compile_is_answered_in_time() {
         let started = std::time::Instant::now();
         let error = refused(&wasm).await;
         assert_ne!(error.kind(), Kind::Internal, "{what}: {error:?}");
-        println!("{what}: {} after {:?}", error.code(), started.elapsed());
         assert!(started.elapsed().as_secs() < 30, "{what} took {:?}", started.elapsed());
     }
 }
