@@ -49,9 +49,10 @@ lint: components ## Check the format, run clippy and build the docs, warnings de
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-bench: build ## Measure plugin calls, and small objects beside nginx
+bench: build ## Measure plugin calls, 100,000 connections, and small objects beside nginx
 	@scripts/deps bench
 	$(CARGO) bench --locked -p portcullis-tests --bench locate
+	$(CARGO) bench --locked -p portcullis-tests --bench connections
 	scripts/bench-gateway $(ARGS)
 
 rows: ## List every row of SPEC with its tests and their last result (after make test)

@@ -72,6 +72,67 @@ async fn c02_b13_what_the_command_line_shows_is_what_there_is() {
 }
 
 #[tokio::test]
+async fn c12_l01_connections_are_imported_and_what_is_not_says_why() {
+    let play = play().await;
+    let settings = play.origin.settings();
+    play.origin.put("/basic/a.txt", "a");
+    let text = format!(
+        "[Press Files]\ntype = http\nurl = https://{}:{}@localhost:{}/basic\n\n[keys]\ntype = s3\nprovider = AWS\naccess_key_id = AKIAX\nsecret_access_key = hunter2\n\n[drive]\ntype = drive\ntoken = hunter2\n",
+        percent_encoding::utf8_percent_encode(&settings.username, percent_encoding::NON_ALPHANUMERIC),
+        percent_encoding::utf8_percent_encode(&settings.password, percent_encoding::NON_ALPHANUMERIC),
+        play.origin.port(),
+    );
+    let file = play.gateway.folder().join("rclone.conf");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let import = async |more: &[&str]| {
+        let ran = portcullis(&play.gateway, &[&["connection", "import", file][..], more].concat()).await;
+        let shown = format!("{}{}", String::from_utf8_lossy(&ran.out), ran.err);
+        assert!(!shown.contains("hunter2") && !shown.contains(&settings.password), "{shown}");
+        (ran.code, shown)
+    };
+    let (code, shown) = import(&["--dry-run", "--reserve", "--bucket", "keys=customer-media"]).await;
+    assert!(code == 1 && shown.matches("would be made").count() == 2 && shown.contains("press_files") && shown.contains("(set)"), "{shown}");
+    assert_eq!(play.api.all("/api/v1/connections").await.len(), 1, "nothing is made");
+    let (code, shown) = import(&["--only", "keys"]).await;
+    assert!(code == 1 && shown.contains("static keys are not taken") && shown.contains("aws_iam_role"), "{shown}");
+    assert_eq!(import(&["--only", "nobody"]).await.0, 2);
+    let (code, shown) = import(&["--only", "keys", "--only", "Press Files", "--reserve", "--bucket", "keys=customer-media"]).await;
+    assert!(code == 0 && shown.contains("made: ready") && shown.contains("made: pending"), "{shown}");
+    let keys = play.api.get("/api/v1/connections/keys").await.expect(200);
+    assert_eq!((&keys["type"], &keys["status"], &keys["config"]["bucket_name"]), (&json!("aws_iam_role"), &json!("pending"), &json!("customer-media")));
+    assert_eq!(play.api.read("press_files", &play.origin.url("/basic/a.txt")).await.text(), "a");
+    let (code, shown) = import(&["--only", "Press Files"]).await;
+    assert!(code == 1 && shown.contains("is there already"), "{shown}");
+
+    let document = play.gateway.folder().join("connections.json");
+    let role = json!({"iam_role_arn": "arn:aws:iam::444455556666:role/media/reader", "bucket_name": "customer-media"});
+    let list = json!([{"name": "my_s3_connection", "type": "aws_iam_role", "config": role, "test_location": "s3://customer-media/example_file.mp4"}]);
+    std::fs::write(&document, list.to_string()).unwrap();
+    let ran = portcullis(&play.gateway, &["connection", "import", document.to_str().unwrap(), "--output", "json"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(serde_json::from_slice::<Value>(&ran.out).unwrap()[0]["outcome"], "made: error", "it is stored, and its role does not trust us yet");
+}
+
+#[tokio::test]
+async fn c02_c05_the_command_line_makes_organizations_and_their_tokens() {
+    let play = play().await;
+    let run = async |arguments: &[&str]| portcullis(&play.gateway, arguments).await;
+    assert_eq!(run(&["organization", "create", "acme", "--description", "Films"]).await.code, 0);
+    assert_eq!(run(&["organization", "create", "acme"]).await.code, 4);
+    assert_eq!(run(&["organization", "create", "A b"]).await.code, 1);
+    let minted = run(&["token", "create", "--name", "admin", "--role", "admin", "--organization", "acme"]).await;
+    let token = String::from_utf8_lossy(&minted.out).trim().to_owned();
+    play.api.with_token(&token).get("/api/v1/connections").await.expect(200);
+    let listed = run(&["token", "list", "--organization", "acme"]).await;
+    assert!(String::from_utf8_lossy(&listed.out).contains("acme"), "{}", listed.err);
+    assert!(String::from_utf8_lossy(&run(&["organization", "list"]).await.out).contains("Films"));
+    assert_eq!(run(&["organization", "delete", "acme"]).await.code, 0);
+    assert_eq!(run(&["organization", "delete", "acme"]).await.code, 3);
+    assert_eq!(play.api.with_token(&token).get("/api/v1/connections").await.status.as_u16(), 401);
+}
+
+#[tokio::test]
 async fn c12_c13_the_curl_example_works_as_written() {
     let (play, source) = with_connection().await;
     let settings = play.origin.settings();

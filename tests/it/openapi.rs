@@ -226,6 +226,9 @@ async fn c16_every_operations_answers_are_what_is_described() {
         call(&patch, &one(&name), Some(json!({"description": "new"}))).await.expect(200);
         call(&patch, &one(&name), Some(json!({"version": 1}))).await.problem(409, "stale_version");
         call(&patch, &one(&name), Some(json!({"type": "other"}))).await.expect(422);
+        let stale = [("if-match", "\"1\"")];
+        described.call_as(api, patch.clone(), &one(&name), &stale, Some(&json!({"description": "newer"}))).await.problem(412, "stale_version");
+        described.call_as(api, delete.clone(), &one(&name), &stale, None).await.problem(412, "stale_version");
         call(&post, &one("films/test"), Some(json!({"update_state": false}))).await.expect(200);
         call(&post, &one("press/test"), None).await.expect(200);
         call(&post, &one("films/list"), Some(json!({"prefix": "train/", "max_keys": 1}))).await.expect(200);
@@ -284,6 +287,16 @@ async fn c16_every_operations_answers_are_what_is_described() {
     for path in ["jobs/none", "jobs/none/assets", "assets/none"] {
         assert_eq!(call(&get, &format!("/api/v1/ingestion/{path}"), None).await.status, 404);
     }
+
+    let organization = json!({"organization": "acme", "description": "Films"});
+    assert_eq!(call(&post, "/api/v1/organizations", Some(organization)).await.expect(201)["organization"], "acme");
+    call(&post, "/api/v1/organizations", Some(json!({"organization": "acme"}))).await.problem(409, "organization_exists");
+    call(&post, "/api/v1/organizations", Some(json!({"organization": "A"}))).await.expect(422);
+    call(&get, "/api/v1/organizations", None).await.expect(200);
+    call(&get, "/api/v1/organizations/acme", None).await.expect(200);
+    call(&delete, "/api/v1/organizations/default", None).await.problem(409, "own_organization");
+    call(&delete, "/api/v1/organizations/acme", None).await.expect(200);
+    call(&delete, "/api/v1/organizations/acme", None).await.problem(404, "organization_not_found");
 
     let token = call(&post, "/api/v1/tokens", Some(json!({"name": "t", "role": "member", "expires_at": "2100-01-01T00:00:00Z"}))).await.expect(201);
     call(&post, "/api/v1/tokens", Some(json!({"name": "", "role": "king"}))).await.expect(422);

@@ -124,8 +124,10 @@ impl Api {
         self.object(Method::GET, connection, source, &[]).await
     }
 
-    /// A token of another role or organization.
+    /// A token of another role or organization, which is made if it is not there yet.
     pub async fn token(&self, organization: &str, role: &str) -> Self {
+        let made = self.post("/api/v1/organizations", &json!({"organization": organization})).await;
+        assert!(made.status == 201 || ["organization_exists", "role_required"].contains(&made.code().as_str()), "{}", made.text());
         let minted = self.post("/api/v1/tokens", &json!({"name": format!("{role}-of-{organization}"), "role": role, "organization": organization})).await;
         self.with_token(minted.expect(201)["token"].as_str().unwrap())
     }

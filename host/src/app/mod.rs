@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::connections::{self, Connections, Platform};
 use crate::fetch::{FetchConfig, Fetcher};
 use crate::ingest::{self, Ingest, Sink};
-use crate::model::{Clock, Random, Result, Timestamp};
+use crate::model::{Clock, Error, OrgId, Organization, Random, Result, Timestamp};
 use crate::plugins::{self, Plugins};
 use crate::policy::AddressPolicy;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -87,6 +87,16 @@ impl App {
             ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
         let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
         Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random }, first))
+    }
+
+    /// `Conflict` (`organization_not_empty`) while it has connections or unfinished jobs. What it ingested stays in the sink.
+    pub async fn delete_organization(&self, id: &OrgId) -> Result<Organization> {
+        self.tokens.organization(id).await?;
+        if self.connections.has_any(id).await? || self.ingest.has_unfinished(id).await? {
+            return Err(Error::conflict("organization_not_empty", "the organization has connections or unfinished jobs")
+                .with_remedy("Delete its connections and wait for its jobs, then try again."));
+        }
+        self.tokens.delete_organization(id).await
     }
 
     /// Waits for what is in flight and writes down what was done.

@@ -3,7 +3,7 @@
 //! An exchange runs in its own task, so that a caller who goes away neither stops it nor starts a second one.
 //! What it must never do: hand out a value past its life.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -185,8 +185,15 @@ pub(super) struct Slots<V> {
 }
 
 struct Inner<V> {
-    owners: HashMap<Owner, Vec<Keyed<V>>>,
-    oldest_first: VecDeque<Owner>,
+    owners: HashMap<Owner, Owned<V>>,
+    /// By when they came; each owner is here once.
+    oldest_first: BTreeMap<u64, Owner>,
+    came: u64,
+}
+
+struct Owned<V> {
+    came: u64,
+    slots: Vec<Keyed<V>>,
 }
 
 struct Keyed<V> {
@@ -198,7 +205,7 @@ struct Keyed<V> {
 impl<V: Perishable> Slots<V> {
     /// `capacity`: how many connections.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, inner: RwLock::new(Inner { owners: HashMap::new(), oldest_first: VecDeque::new() }) }
+        Self { capacity, inner: RwLock::new(Inner { owners: HashMap::new(), oldest_first: BTreeMap::new(), came: 0 }) }
     }
 
     pub fn of_connection(&self, connection: &Connection, credential: &Credential) -> Arc<Slot<V>> {
@@ -214,7 +221,7 @@ impl<V: Perishable> Slots<V> {
         let fits = |keyed: &&Keyed<V>| keyed.revision == revision && keyed.credential == *credential;
         {
             let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(found) = inner.owners.get(&owner).and_then(|slots| slots.iter().find(fits)) {
+            if let Some(found) = inner.owners.get(&owner).and_then(|owned| owned.slots.iter().find(fits)) {
                 return found.slot.clone();
             }
         }
@@ -222,13 +229,15 @@ impl<V: Perishable> Slots<V> {
         let inner = &mut *inner;
         if !inner.owners.contains_key(&owner) {
             if inner.owners.len() >= self.capacity
-                && let Some(oldest) = inner.oldest_first.pop_front()
+                && let Some((_, oldest)) = inner.oldest_first.pop_first()
             {
                 inner.owners.remove(&oldest);
             }
-            inner.oldest_first.push_back(owner.clone());
+            inner.came += 1;
+            inner.oldest_first.insert(inner.came, owner.clone());
         }
-        let slots = inner.owners.entry(owner).or_default();
+        let came = inner.came;
+        let slots = &mut inner.owners.entry(owner).or_insert_with(|| Owned { came, slots: Vec::new() }).slots;
         if let Some(found) = slots.iter().find(fits) {
             return found.slot.clone();
         }
@@ -241,17 +250,18 @@ impl<V: Perishable> Slots<V> {
     }
 
     /// Forgets failures, not values: somebody is looking into it, and the next caller asks again.
-    pub fn forgive(&self, connection: ConnectionId) {
+    pub fn forgive(&self, org: &OrgId, connection: ConnectionId) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        for keyed in inner.owners.iter().filter(|(owner, _)| owner.connection == connection).flat_map(|(_, slots)| slots) {
+        for keyed in inner.owners.get(&Owner { connection, org: org.clone() }).into_iter().flat_map(|owned| &owned.slots) {
             keyed.slot.state.write().unwrap_or_else(PoisonError::into_inner).failure = None;
         }
     }
 
-    pub fn forget(&self, connection: ConnectionId) {
+    pub fn forget(&self, org: &OrgId, connection: ConnectionId) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        inner.owners.retain(|owner, _| owner.connection != connection);
-        inner.oldest_first.retain(|owner| owner.connection != connection);
+        if let Some(owned) = inner.owners.remove(&Owner { connection, org: org.clone() }) {
+            inner.oldest_first.remove(&owned.came);
+        }
     }
 }
 

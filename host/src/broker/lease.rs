@@ -121,12 +121,12 @@ impl Leases {
         self.slots.of_connection(&grant.connection, credential).drop_value(session);
     }
 
-    pub fn forgive(&self, connection: ConnectionId) {
-        self.slots.forgive(connection);
+    pub fn forgive(&self, org: &OrgId, connection: ConnectionId) {
+        self.slots.forgive(org, connection);
     }
 
-    pub fn forget(&self, connection: ConnectionId) {
-        self.slots.forget(connection);
+    pub fn forget(&self, org: &OrgId, connection: ConnectionId) {
+        self.slots.forget(org, connection);
     }
 
     pub async fn caller_identity(&self, session: &Session, credential: &Credential) -> Result<Identity> {

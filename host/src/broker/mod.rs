@@ -20,7 +20,7 @@ mod web;
 use std::sync::Arc;
 
 use crate::fetch::{Body, Fetcher};
-use crate::model::{BucketName, ByteRange, Clock, Credential, Error, ObjectMeta, Page, Random, Region, Result, RoleArn};
+use crate::model::{BucketName, ByteRange, Clock, ConnectionId, Credential, Error, ObjectMeta, OrgId, Page, Random, Region, Result, RoleArn};
 use crate::policy::{Action, Permit, Resource, S3Read};
 use crate::vault::Vault;
 
@@ -155,15 +155,15 @@ impl Broker {
     }
 
     /// Forgets what failed for a connection; what was obtained still serves.
-    pub fn forgive(&self, connection: crate::model::ConnectionId) {
-        self.leases.forgive(connection);
-        self.tokens.forgive(connection);
+    pub fn forgive(&self, org: &OrgId, connection: ConnectionId) {
+        self.leases.forgive(org, connection);
+        self.tokens.forgive(org, connection);
     }
 
     /// Forgets leases of a connection that was changed or deleted.
-    pub fn forget(&self, connection: crate::model::ConnectionId) {
-        self.leases.forget(connection);
-        self.tokens.forget(connection);
+    pub fn forget(&self, org: &OrgId, connection: ConnectionId) {
+        self.leases.forget(org, connection);
+        self.tokens.forget(org, connection);
     }
 }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::flight::{Perishable, Slots};
 use super::recipe;
 use crate::fetch::Fetcher;
-use crate::model::{Clock, Connection, ConnectionId, Credential, Error, OAuth2, Result, Timestamp};
+use crate::model::{Clock, Connection, ConnectionId, Credential, Error, OAuth2, OrgId, Result, Timestamp};
 use crate::policy::Grant;
 use crate::vault::Vault;
 
@@ -69,12 +69,12 @@ impl Tokens {
         self.slots.of_connection(connection, credential).drop_value(token);
     }
 
-    pub fn forgive(&self, connection: ConnectionId) {
-        self.slots.forgive(connection);
+    pub fn forgive(&self, org: &OrgId, connection: ConnectionId) {
+        self.slots.forgive(org, connection);
     }
 
-    pub fn forget(&self, connection: ConnectionId) {
-        self.slots.forget(connection);
+    pub fn forget(&self, org: &OrgId, connection: ConnectionId) {
+        self.slots.forget(org, connection);
     }
 
     async fn obtain(&self, connection: &Connection, recipe: &OAuth2, url: &Url) -> Result<Token> {

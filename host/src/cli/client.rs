@@ -62,7 +62,11 @@ impl Client {
     }
 
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Value> {
-        self.json(Method::DELETE, path, &[], None).await
+        self.delete_with(path, &[]).await
+    }
+
+    pub(super) async fn delete_with(&self, path: &[&str], query: Query<'_>) -> Result<Value> {
+        self.json(Method::DELETE, path, query, None).await
     }
 
     /// Every item of a paged list, at most `limit`.

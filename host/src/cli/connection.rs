@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::ask;
 use super::client::Client;
 use super::failure::{Done, Failure, Result};
+use super::import::Import;
 use super::output::{Column, Format, Output, printable};
 use super::settings::Settings;
 
@@ -48,6 +49,8 @@ pub(super) enum Verb {
     Test(Test),
     /// Move a connection to another version of its plugin. It is tested first, and stays where it is if it fails.
     Move(Move),
+    /// Make connections of another program's: an rclone.conf, or JSON. Says what cannot be imported, and why.
+    Import(Import),
     /// Print what the customer has to do to grant access, documents included.
     Setup(Setup),
 }
@@ -166,6 +169,7 @@ impl Verb {
             Self::Delete(Named { connection }) => output.record(PROPERTIES, &client.delete(&one(&connection)).await?),
             Self::Test(verb) => test(&verb, client, output).await,
             Self::Move(verb) => output.record(PROPERTIES, &client.post(&part(&verb.connection, "plugin"), &[], &verb.body()?).await?),
+            Self::Import(verb) => verb.run(client, output).await,
             Self::Setup(Setup { connection, bucket }) => {
                 let query: Vec<_> = bucket.as_deref().map(|bucket| ("bucket", bucket)).into_iter().collect();
                 setup(&client.get(&part(&connection, "setup"), &query).await?, output)

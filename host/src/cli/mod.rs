@@ -6,9 +6,11 @@ mod ask;
 mod client;
 mod connection;
 mod failure;
+mod import;
 mod ingest;
 mod job;
 mod object;
+mod organization;
 mod output;
 mod plugin;
 mod progress;
@@ -83,6 +85,9 @@ enum ApiVerb {
     Ls(object::Ls),
     /// Show the requests that a connection would send for source paths, without sending any.
     Plan(object::Plan),
+    /// For operators: create, list and delete organizations.
+    #[command(subcommand)]
+    Organization(organization::Verb),
     /// Create, list and revoke API tokens.
     #[command(subcommand)]
     Token(token::Verb),
@@ -128,6 +133,7 @@ async fn call(verb: ApiVerb, client: &Client, output: Output) -> Done {
         ApiVerb::Cat(verb) => verb.run(client).await,
         ApiVerb::Ls(verb) => verb.run(client, output).await,
         ApiVerb::Plan(verb) => verb.run(client, output).await,
+        ApiVerb::Organization(verb) => verb.run(client, output).await,
         ApiVerb::Token(verb) => verb.run(client, output).await,
         ApiVerb::Plugin(verb) => verb.run(client, output).await,
         ApiVerb::Version => version::run(client, output).await,

@@ -99,7 +99,7 @@ fn read_secret(name: &str, source: &str, stdin: &mut dyn Read) -> Result<String>
     Ok(text.to_owned())
 }
 
-fn file(path: &Path) -> Result<String> {
+pub(super) fn file(path: &Path) -> Result<String> {
     let mut file = std::fs::File::open(path).map_err(|error| Failure::local(path.display().to_string(), &error))?;
     bounded(&mut file, &path.display().to_string())
 }

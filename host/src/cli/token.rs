@@ -17,7 +17,7 @@ pub(super) enum Verb {
     /// Make a token and print it: the only time that it is shown.
     Create(Create),
     /// List the tokens, without their text.
-    List,
+    List(List),
     /// Revoke a token: the next request with it is refused.
     Revoke(Revoke),
 }
@@ -38,9 +38,19 @@ pub(super) struct Create {
 }
 
 #[derive(Args)]
+pub(super) struct List {
+    /// For an operator: another organization than their own.
+    #[arg(long)]
+    organization: Option<String>,
+}
+
+#[derive(Args)]
 pub(super) struct Revoke {
     /// The token's id, as `token list` shows it: not its text.
     id: String,
+    /// For an operator: the organization that the token belongs to.
+    #[arg(long)]
+    organization: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -62,13 +72,17 @@ impl Verb {
                 output.note("keep it now, it is not shown again:");
                 output.text(&format!("{text}\n"))
             }
-            Self::List => output.rows(COLUMNS, &client.list(&ROUTE, &[], MAX_LISTED).await?),
-            Self::Revoke(Revoke { id }) => {
+            Self::List(List { organization }) => output.rows(COLUMNS, &client.list(&ROUTE, &of(organization.as_deref()), MAX_LISTED).await?),
+            Self::Revoke(Revoke { id, organization }) => {
                 let path: Vec<_> = ROUTE.into_iter().chain([id.as_str()]).collect();
-                output.record(COLUMNS, &client.delete(&path).await?)
+                output.record(COLUMNS, &client.delete_with(&path, &of(organization.as_deref())).await?)
             }
         }
     }
+}
+
+fn of(organization: Option<&str>) -> Vec<(&'static str, &str)> {
+    organization.map(|organization| ("organization", organization)).into_iter().collect()
 }
 
 impl Create {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::create::{Wrong, judge_description};
-use super::{Change, Connections, Found, records};
+use super::{Change, Connections, Found, is_placeholder, records, still_at};
 use crate::model::{Connection, ConnectionName, ConnectionState, Error, FieldError, OrgId, Result, SourcePath, pointer};
 use crate::plugins::{Connector, Parted, merge};
 
@@ -15,10 +15,7 @@ impl Connections {
     pub async fn change(&self, org: &OrgId, name_or_id: &str, change: Change) -> Result<Connection> {
         self.not_default(org, name_or_id, "changed")?;
         let found = self.records.find(org, name_or_id).await?;
-        if change.version.is_some_and(|seen| seen != found.connection.version) {
-            return Err(Error::conflict("stale_version", format!("the connection is at version {} by now", found.connection.version))
-                .with_remedy("Fetch it again, look at what changed, and send the change with the new version."));
-        }
+        still_at(change.version, &found.connection)?;
         let connector = self.connector_of(&found.connection)?;
         let mut after = found.connection.clone();
         let mut wrong = Wrong::default();
@@ -51,16 +48,36 @@ impl Connections {
             Some(patch) => self.revise(&connector, &found.connection, &mut after, patch).await?,
             None => false,
         };
+        // One that was made or changed while it was disabled has not been tested yet.
+        let enabled = after.enabled && !found.connection.enabled && after.state == ConnectionState::Pending;
+        let test = (revised || enabled) && after.enabled && !is_placeholder(&after.settings);
         if revised || after.test_location != found.connection.test_location {
             self.judge_test_location(&connector, &self.grant_for(&connector, &after)?).await?;
         }
+        if test && change.require_test {
+            let grant = self.grant_for(&connector, &after)?;
+            self.pass_or_refuse(&connector, &grant, &mut after, "it was not changed").await?;
+        }
         after.version += 1;
         after.updated_at = (self.clock)();
-        let stored = self.records.replace(&found, after).await?;
+        let stored = self.replace(&found, after, revised).await?;
         self.forget_both(&found, &stored);
-        // One that was made or changed while it was disabled has not been tested yet.
-        let enabled = stored.connection.enabled && !found.connection.enabled && stored.connection.state == ConnectionState::Pending;
-        if revised || enabled { self.settle(stored).await } else { Ok(stored.connection) }
+        if test && !change.require_test { self.settle(stored).await } else { Ok(stored.connection) }
+    }
+
+    /// A test that ended meanwhile is no conflict: what it found stays, unless it was about other settings.
+    async fn replace(&self, before: &Found, mut after: Connection, revised: bool) -> Result<Found> {
+        match self.records.replace(before, after.clone()).await {
+            Ok(stored) => Ok(stored),
+            Err(error) => {
+                let now = self.same_but_tested(before, error).await?;
+                if !revised {
+                    let Connection { state, last_test, last_good_at, .. } = &now.connection;
+                    (after.state, after.last_test, after.last_good_at) = (*state, last_test.clone(), *last_good_at);
+                }
+                self.records.replace(&now, after).await
+            }
+        }
     }
 
     /// Whether anything was different: the settings, a secret, or the version of the plugin.

@@ -68,7 +68,7 @@ impl Connections {
     /// What the plugin found; a plugin that could not finish is itself a finding. Never empty.
     pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Vec<Finding> {
         // What is tested is what the remote says now, not what a session or a refusal of before remembers; those still serve others.
-        self.broker.forgive(grant.connection.id);
+        self.broker.forgive(&grant.connection.org, grant.connection.id);
         let anew = Arc::new(grant.anew((self.clock)()));
         let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(&anew, location)).await {
             Ok(Ok(findings)) => findings,
@@ -90,11 +90,21 @@ impl Connections {
     async fn store_outcome(&self, found: &Found, findings: Vec<Finding>) -> Result<Connection> {
         let now = (self.clock)();
         let passed = findings.iter().all(|finding| finding.passed);
-        let mut tested = found.connection.clone();
-        tested.state = if passed { ConnectionState::Ready } else { ConnectionState::Error };
-        tested.last_good_at = if passed { Some(now) } else { tested.last_good_at };
-        tested.last_test = Some(LastTest { at: now, passed, findings });
-        let stored = self.records.replace(found, tested).await.map_err(|error| {
+        let outcome = |mut tested: Connection| {
+            tested.state = if passed { ConnectionState::Ready } else { ConnectionState::Error };
+            tested.last_good_at = if passed { Some(now) } else { tested.last_good_at };
+            tested.last_test = Some(LastTest { at: now, passed, findings: findings.clone() });
+            tested
+        };
+        let mut stored = self.records.replace(found, outcome(found.connection.clone())).await;
+        if stored.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
+            // Renamed, described or tested by another meanwhile: the outcome is about the same settings, and the later one counts.
+            let current = self.records.find(&found.connection.org, &found.connection.id.to_string()).await?;
+            if tests_the_same(&current.connection, &found.connection) {
+                stored = self.records.replace(&current, outcome(current.connection.clone())).await;
+            }
+        }
+        let stored = stored.map_err(|error| {
             if error.kind() == Kind::Conflict {
                 Error::conflict("connection_changed", "the connection was changed while it was tested; test it again")
             } else {
@@ -104,6 +114,10 @@ impl Connections {
         self.served.forget(&stored.connection);
         Ok(stored.connection)
     }
+}
+
+fn tests_the_same(current: &Connection, tested: &Connection) -> bool {
+    current.revision == tested.revision && current.test_location == tested.test_location && current.enabled
 }
 
 fn wave_insecure_external_id(findings: &mut [Finding]) {

@@ -137,7 +137,7 @@ impl Connections {
             .map(|finding| FieldError::new("/config", format!("{}: {}", finding.code, finding.message)))
             .collect();
         if !failed.is_empty() {
-            self.broker.forget(connection.id);
+            self.broker.forget(&connection.org, connection.id);
             let remedy = findings.iter().find(|finding| !finding.passed).and_then(|finding| finding.remedy.clone());
             let error = Error::invalid("test_failed", format!("the connection did not pass its test, so {otherwise}")).with_fields(failed);
             return Err(match remedy {

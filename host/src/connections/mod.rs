@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::broker::Broker;
 use crate::model::{
-    Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, OrgId, Page, Principal, Random, Result, RoleArn,
+    Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, Kind, OrgId, Page, Principal, Random, Result, RoleArn,
     SetupStep, pointer,
 };
 use crate::plugins::{Connector, Plugins};
@@ -28,6 +28,7 @@ use crate::vault::Vault;
 
 pub use default::is_default;
 pub use moving::Move;
+pub use records::Listed;
 use records::{Found, Records};
 
 /// Who the gateway is to its customers, from configuration.
@@ -77,6 +78,8 @@ pub struct Change {
     pub enabled: Option<bool>,
     /// The version that the caller saw; a stale one is `Conflict` (`stale_version`).
     pub version: Option<u64>,
+    /// Nothing is changed unless new settings pass their test (`test_failed`). Otherwise they are stored, and tested at once.
+    pub require_test: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,25 +158,31 @@ impl Connections {
         }
     }
 
-    /// The default connection first, then by name. `after`: the name of the last one seen.
-    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
+    /// The default connection first, then by name. `after`: where the page before said to go on.
+    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, after: Option<&str>, limit: usize) -> Result<Listed> {
         let default_name = &self.platform.default_connection;
-        let mut connections = Vec::new();
-        if after.is_none() {
-            connections.extend(self.default_connection(org).ok().filter(|connection| filter.fits(connection)).into_iter().take(limit));
-        }
+        let first = if after.is_none() { self.default_connection(org).ok().filter(|connection| filter.fits(connection)) } else { None };
         let after = after.filter(|name| *name != default_name.as_str());
-        let rest = limit - connections.len();
-        if rest > 0 {
-            connections.extend(self.records.list(org, filter, default_name, after, rest).await?);
+        let Some(first) = first else { return self.records.list(org, filter, default_name, after, limit).await };
+        if limit == 1 {
+            // What comes after the default connection begins at the start.
+            let next = self.records.has_any(org).await?.then(|| default_name.to_string());
+            return Ok(Listed { connections: vec![first], next });
         }
-        Ok(connections)
+        let mut listed = self.records.list(org, filter, default_name, after, limit - 1).await?;
+        listed.connections.insert(0, first);
+        Ok(listed)
     }
 
-    pub async fn delete(&self, org: &OrgId, name_or_id: &str) -> Result<Connection> {
+    /// `seen`: the version that the caller saw, if that matters to them.
+    pub async fn delete(&self, org: &OrgId, name_or_id: &str, seen: Option<u64>) -> Result<Connection> {
         self.not_default(org, name_or_id, "deleted")?;
-        let found = self.records.find(org, name_or_id).await?;
-        self.records.remove(&found).await?;
+        let mut found = self.records.find(org, name_or_id).await?;
+        still_at(seen, &found.connection)?;
+        if let Err(error) = self.records.remove(&found).await {
+            found = self.same_but_tested(&found, error).await?;
+            self.records.remove(&found).await?;
+        }
         self.forget(&found.connection);
         Ok(found.connection)
     }
@@ -206,6 +215,21 @@ impl Connections {
         served.connector.plugin.list(&served.grant, below_bucket.as_deref().unwrap_or(prefix), cursor, limit).await
     }
 
+    /// Whether the organization has any of its own.
+    pub async fn has_any(&self, org: &OrgId) -> Result<bool> {
+        self.records.has_any(org).await
+    }
+
+    /// After `error`, which says that the record is not what it was: as it is now, if nothing but a test's outcome came between.
+    /// Nobody asked for that, so nobody is told of a conflict with it.
+    async fn same_but_tested(&self, before: &Found, error: Error) -> Result<Found> {
+        if error.kind() != Kind::Conflict {
+            return Err(error);
+        }
+        let now = self.records.find(&before.connection.org, &before.connection.id.to_string()).await?;
+        if now.connection.version == before.connection.version && now.written != before.written { Ok(now) } else { Err(error) }
+    }
+
     /// The version that the connection is pinned to.
     fn connector_of(&self, connection: &Connection) -> Result<Arc<Connector>> {
         self.plugins.pinned(&connection.connector, connection.plugin)
@@ -214,8 +238,17 @@ impl Connections {
     /// Whatever was kept in memory of a connection that was changed or deleted.
     fn forget(&self, connection: &Connection) {
         self.served.forget(connection);
-        self.broker.forget(connection.id);
+        self.broker.forget(&connection.org, connection.id);
     }
+}
+
+/// SPEC P11.
+fn still_at(seen: Option<u64>, connection: &Connection) -> Result<()> {
+    if seen.is_none_or(|seen| seen == connection.version) {
+        return Ok(());
+    }
+    Err(Error::conflict("stale_version", format!("the connection is at version {} by now", connection.version))
+        .with_remedy("Fetch it again, look at what changed, and repeat the request with the new version."))
 }
 
 /// SECURITY V02: a role in the gateway's own account would let a customer borrow the gateway's powers.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::change::patched;
-use super::{Connections, is_placeholder};
-use crate::model::{Connection, Digest, Error, OrgId, Result};
+use super::{Connections, is_placeholder, still_at};
+use crate::model::{Connection, Digest, OrgId, Result};
 
 /// What a request to move holds. No `Debug`: `settings` may hold secrets.
 #[derive(Default)]
@@ -24,10 +24,7 @@ impl Connections {
         self.not_default(org, name_or_id, "moved")?;
         let found = self.records.find(org, name_or_id).await?;
         let before = &found.connection;
-        if target.version.is_some_and(|seen| seen != before.version) {
-            return Err(Error::conflict("stale_version", format!("the connection is at version {} by now", before.version))
-                .with_remedy("Fetch it again, look at what changed, and move the connection with the new version."));
-        }
+        still_at(target.version, before)?;
         let connector = match target.to {
             Some(digest) => self.plugins.granted(&before.connector, digest)?,
             None => self.plugins.connector(&before.connector).unwrap_or_else(|| self.connector_of(before))?,

@@ -57,9 +57,9 @@ impl ServedCache {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         entries.epoch += 1;
         let Some(served) = entries.by_org.get_mut(&connection.org) else { return };
-        let before = served.len();
-        served.retain(|_, served| served.grant.connection.id != connection.id);
-        let dropped = before - served.len();
+        // A request has no other word for it; whoever renames it forgets it under both names.
+        let words = [connection.name.to_string(), connection.id.to_string()];
+        let dropped = words.iter().filter(|word| served.remove(*word).is_some()).count();
         entries.count -= dropped;
     }
 }

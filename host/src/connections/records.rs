@@ -12,6 +12,8 @@ use crate::model::{Connection, ConnectionId, ConnectionName, Digest, Error, Kind
 use crate::store::{Expect, Op, Store};
 
 const SCAN_PAGE: usize = 200;
+/// Records that one listing looks at.
+const MAX_LOOKED_AT: usize = 5000;
 /// The store takes 24 KiB; some room is left for the findings of a test.
 const MAX_RECORD: usize = 20 << 10;
 
@@ -27,6 +29,13 @@ pub struct Using {
     pub count: usize,
     /// Names, of one organization.
     pub named: Vec<String>,
+}
+
+/// A page of a list. `next`: the name that the next page begins after; none when this was the last. A page with a filter may be short,
+/// or empty, and still not be the last.
+pub struct Listed {
+    pub connections: Vec<Connection>,
+    pub next: Option<String>,
 }
 
 pub struct Records(pub Arc<dyn Store>);
@@ -146,30 +155,41 @@ impl Records {
         }
     }
 
+    pub async fn has_any(&self, org: &OrgId) -> Result<bool> {
+        Ok(!self.0.scan(&format!("connection/{org}/"), None, 1).await?.is_empty())
+    }
+
     /// In the order of their names, after the name `after`. `except`: a name that stands for something else in this list.
-    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, except: &ConnectionName, after: Option<&str>, limit: usize) -> Result<Vec<Connection>> {
+    pub async fn list(&self, org: &OrgId, filter: Filter<'_>, except: &ConnectionName, after: Option<&str>, limit: usize) -> Result<Listed> {
         let prefix = format!("connection-name/{org}/");
-        let mut last = after.map(|name| format!("{prefix}{name}"));
-        let mut connections = Vec::new();
-        while connections.len() < limit {
-            let page = self.0.scan(&prefix, last.as_deref(), SCAN_PAGE).await?;
-            let ended = page.len() < SCAN_PAGE;
+        let mut listed = Listed { connections: Vec::new(), next: after.map(str::to_owned) };
+        let mut looked_at = 0;
+        loop {
+            let wanted = SCAN_PAGE.min(MAX_LOOKED_AT - looked_at);
+            let last = listed.next.as_ref().map(|name| format!("{prefix}{name}"));
+            let page = self.0.scan(&prefix, last.as_deref(), wanted).await?;
+            let ended = page.len() < wanted;
             for (name_key, index) in page {
+                if listed.connections.len() == limit {
+                    return Ok(listed);
+                }
                 // Deleted or renamed since the page was read: not in the list any more.
                 if let Some(found) = self.by_id(org, decode_id(&index.value)?).await?
                     && filter.fits(&found.connection)
                     && found.connection.name != *except
-                    && connections.len() < limit
                 {
-                    connections.push(found.connection);
+                    listed.connections.push(found.connection);
                 }
-                last = Some(name_key);
+                looked_at += 1;
+                listed.next = name_key.strip_prefix(&prefix).map(str::to_owned);
             }
             if ended {
-                break;
+                return Ok(Listed { next: None, ..listed });
+            }
+            if looked_at == MAX_LOOKED_AT {
+                return Ok(listed);
             }
         }
-        Ok(connections)
     }
 }
 

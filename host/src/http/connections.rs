@@ -1,7 +1,7 @@
 //! Connections: `/connections`, the same under `/api/v1` and `/api/v0` (SPEC C16).
 
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -9,10 +9,11 @@ use super::answer;
 use super::body::{self, MAX_BODY};
 use super::openapi::connections as described;
 use super::params::{Params, wrong};
+use super::precondition::{Seen, tagged};
 use super::routes::Routes;
 use super::{Answer, Shared, require};
-use crate::connections::{Change, Filter, Move, NewConnection, is_default};
-use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, Error, ExternalId, Finding, LastTest, Role, Timestamp};
+use crate::connections::{Change, Filter, Listed, Move, NewConnection, is_default};
+use crate::model::{Caller, Connection, ConnectionId, ConnectionName, ConnectionState, Digest, Error, ExternalId, Finding, Kind, LastTest, Role, Timestamp};
 use crate::plugins::immutable_external_id;
 
 pub const MAX_TOKEN: usize = 4096;
@@ -81,7 +82,7 @@ impl<'a> From<&'a Connection> for Shown<'a> {
 }
 
 fn show(status: StatusCode, connection: &Connection) -> axum::response::Response {
-    answer::json(status, &Shown::from(connection))
+    tagged(answer::json(status, &Shown::from(connection)), connection)
 }
 
 /// `?status=&type=&limit=&cursor=`
@@ -98,21 +99,25 @@ async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     let paging = gateway.paging(&caller, &mut params, &format!("connections\0{state:?}\0{connector:?}"))?;
     params.finish()?;
     let filter = Filter { state, connector: connector.as_deref() };
-    let found = gateway.app.connections.list(&caller.org, filter, paging.after.as_deref(), paging.limit + 1).await?;
-    Ok(paging.answer(found, |connection| connection.name.to_string(), |connection| serde_json::to_value(Shown::from(connection)).unwrap_or_default()))
+    let Listed { connections, next } = gateway.app.connections.list(&caller.org, filter, paging.after.as_deref(), paging.limit).await?;
+    Ok(paging.page(connections.iter().map(Shown::from).collect(), next))
 }
 
 /// `?validate=require`: nothing is stored unless the test passes.
-async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
-    require(&caller, Role::Admin)?;
-    let uri = request.uri().clone();
-    let mut params = Params::of(&uri)?;
+fn require_test(uri: &Uri) -> Result<bool, Error> {
+    let mut params = Params::of(uri)?;
     let require_test = match params.take("validate").as_deref() {
         None => false,
         Some("require") => true,
-        Some(_) => return Err(wrong("'validate' is 'require' or left out").into()),
+        Some(_) => return Err(wrong("'validate' is 'require' or left out")),
     };
     params.finish()?;
+    Ok(require_test)
+}
+
+async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+    require(&caller, Role::Admin)?;
+    let require_test = require_test(request.uri())?;
     let headers = request.headers().clone();
     let body::Json { mut fields, bytes } = body::read(request, MAX_BODY).await?;
     if fields.has("external_id") {
@@ -139,8 +144,15 @@ async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Ans
         }
     }
     new.id = Some(id);
-    let made = gateway.app.connections.create(&caller.org, new, require_test).await?;
-    Ok(show(StatusCode::CREATED, &made))
+    match gateway.app.connections.create(&caller.org, new, require_test).await {
+        Ok(made) => Ok(show(StatusCode::CREATED, &made)),
+        // The same request at the same time was faster.
+        Err(error) if error.kind() == Kind::Conflict => match gateway.app.connections.get(&caller.org, &id.to_string()).await {
+            Ok(made) => Ok(show(StatusCode::CREATED, &made)),
+            Err(_) => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn fetch(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>) -> Answer {
@@ -149,6 +161,8 @@ async fn fetch(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<St
 
 async fn change(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, request: Request) -> Answer {
     require(&caller, Role::Admin)?;
+    let require_test = require_test(request.uri())?;
+    let headers = request.headers().clone();
     let mut fields = body::read(request, MAX_BODY).await?.fields;
     if fields.has("external_id") {
         return Err(immutable_external_id("/external_id").into());
@@ -166,25 +180,36 @@ async fn change(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<S
         settings: fields.object("config"),
         enabled: fields.flag("enabled"),
         version: fields.number("version", 1, u64::MAX),
+        require_test,
     };
     fields.finish()?;
-    Ok(show(StatusCode::OK, &gateway.app.connections.change(&caller.org, &name_or_id, change).await?))
+    let seen = Seen::of(&headers, change.version)?;
+    let change = Change { version: seen.version, ..change };
+    let changed = gateway.app.connections.change(&caller.org, &name_or_id, change).await.map_err(|error| seen.refusal(error))?;
+    Ok(show(StatusCode::OK, &changed))
 }
 
 /// `{digest?, config?, version?}`: to another version of the connector's plugin, the active one if none is named.
 async fn move_to(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, request: Request) -> Answer {
     require(&caller, Role::Admin)?;
+    let headers = request.headers().clone();
     let mut fields = body::read_optional(request, MAX_BODY).await?;
     let to = if fields.has("digest") { super::plugins::digest(&mut fields) } else { None };
     let target = Move { to, settings: fields.object("config").unwrap_or_default(), version: fields.number("version", 1, u64::MAX) };
     fields.finish()?;
-    Ok(show(StatusCode::OK, &gateway.app.connections.move_to(&caller.org, &name_or_id, target).await?))
+    let seen = Seen::of(&headers, target.version)?;
+    let target = Move { version: seen.version, ..target };
+    let moved = gateway.app.connections.move_to(&caller.org, &name_or_id, target).await.map_err(|error| seen.refusal(error))?;
+    Ok(show(StatusCode::OK, &moved))
 }
 
 /// Answers with what was deleted.
-async fn delete(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>) -> Answer {
+async fn delete(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
     require(&caller, Role::Admin)?;
-    Ok(show(StatusCode::OK, &gateway.app.connections.delete(&caller.org, &name_or_id).await?))
+    Params::of(&uri)?.finish()?;
+    let seen = Seen::of(&headers, None)?;
+    let deleted = gateway.app.connections.delete(&caller.org, &name_or_id, seen.version).await.map_err(|error| seen.refusal(error))?;
+    Ok(show(StatusCode::OK, &deleted))
 }
 
 #[derive(Serialize)]

@@ -15,12 +15,14 @@ mod linger;
 mod listen;
 mod objects;
 mod openapi;
+mod organizations;
 mod page;
 mod paging;
 mod params;
 mod patience;
 mod plan;
 mod plugins;
+mod precondition;
 mod problem;
 mod routes;
 mod throttle;
@@ -109,6 +111,7 @@ fn routes() -> Routes {
         .merge(plan::routes())
         .merge(ingestion::routes())
         .merge(objects::routes())
+        .merge(organizations::routes())
         .merge(tokens::routes())
         .merge(Routes::new("gateway").get("/openapi.json", openapi::document, openapi::describe()));
     page::routes().merge(health::routes()).nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())

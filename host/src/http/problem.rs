@@ -22,7 +22,7 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
-    fn with_status(status: StatusCode, error: Error) -> Self {
+    pub fn with_status(status: StatusCode, error: Error) -> Self {
         Self { status, error: Arc::new(error) }
     }
     pub fn method_not_allowed() -> Self {

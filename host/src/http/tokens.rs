@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::body::{self, MAX_BODY};
 use super::openapi::tokens as described;
-use super::params::Params;
+use super::params::{Params, wrong};
 use super::problem::Problem;
 use super::routes::Routes;
 use super::{Answer, Shared, answer, require};
@@ -102,20 +102,34 @@ async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> Answe
     Ok(answer::json(StatusCode::CREATED, &shown(&minted.record, Some(&minted.text))))
 }
 
+/// `?organization=`: for an operator, another one than the caller's own.
+fn organization(caller: &Caller, params: &mut Params<'_>) -> Result<OrgId, Error> {
+    let Some(named) = params.take("organization") else { return Ok(caller.org.clone()) };
+    if *named != *caller.org.as_str() {
+        require(caller, Role::Operator)?;
+    }
+    OrgId::new(named).map_err(|error| wrong(format!("'organization': {}", error.message())))
+}
+
+/// `?organization=&limit=&cursor=`
 async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     require(&caller, Role::Admin)?;
     let mut params = Params::of(&uri)?;
-    let paging = gateway.paging(&caller, &mut params, "tokens")?;
+    let org = organization(&caller, &mut params)?;
+    let paging = gateway.paging(&caller, &mut params, &format!("tokens\0{org}"))?;
     params.finish()?;
     let after = paging.after.as_deref().map(str::parse).transpose()?;
-    let found = gateway.app.tokens.list(&caller.org, after, paging.limit + 1).await?;
+    let found = gateway.app.tokens.list(&org, after, paging.limit + 1).await?;
     Ok(paging.answer(found, |record| record.id.to_string(), |record| serde_json::to_value(shown(record, None)).unwrap_or_default()))
 }
 
-/// Answers with what was revoked.
-async fn revoke(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
+/// Answers with what was revoked. `?organization=`, as of `list`.
+async fn revoke(State(gateway): Shared, caller: Caller, Path(id): Path<String>, uri: Uri) -> Answer {
     require(&caller, Role::Admin)?;
+    let mut params = Params::of(&uri)?;
+    let org = organization(&caller, &mut params)?;
+    params.finish()?;
     let id = id.parse().map_err(|_| Error::not_found("token_not_found", "there is no such token"))?;
-    let record = gateway.app.tokens.revoke(&caller.org, id).await?;
+    let record = gateway.app.tokens.revoke(&org, id).await?;
     Ok(answer::json(StatusCode::OK, &shown(&record, None)))
 }

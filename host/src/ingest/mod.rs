@@ -127,6 +127,10 @@ impl Ingest {
         self.0.records.known_asset(org, id).await
     }
 
+    pub async fn has_unfinished(&self, org: &OrgId) -> Result<bool> {
+        self.0.records.has_open(org).await
+    }
+
     /// Stops taking work, waits up to 30 seconds for what is in flight, writes down what was done.
     pub async fn stop(&self) {
         self.0.stop().await;

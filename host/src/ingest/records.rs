@@ -95,6 +95,10 @@ impl Records {
         items.iter().map(|record| self.items.putting(&item_key(&job.org, job.id, record.item.index), record, Expect::Absent)).collect()
     }
 
+    pub(super) async fn has_open(&self, org: &OrgId) -> Result<bool> {
+        Ok(!self.open.scan(&format!("{org}/"), None, 1).await?.is_empty())
+    }
+
     /// Removes what submissions left behind that were cut off.
     pub(super) async fn sweep_drafts(&self) -> Result<()> {
         let mut after: Option<String> = None;

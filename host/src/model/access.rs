@@ -36,3 +36,14 @@ pub struct TokenRecord {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
 }
+
+/// Whose connections, tokens, jobs and assets are. What was deleted stays known: its name is given to nobody else, who would find what
+/// is left of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Organization {
+    pub id: OrgId,
+    pub description: String,
+    pub created_at: Timestamp,
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
+}

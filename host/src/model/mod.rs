@@ -12,7 +12,7 @@ mod object;
 mod plan;
 mod timestamp;
 
-pub use access::{Caller, Role, TokenRecord};
+pub use access::{Caller, Organization, Role, TokenRecord};
 pub use ambient::{Clock, Random};
 pub use connection::{Connection, ConnectionState, LastTest, SealedSecret};
 pub use connector::{Capability, Description, Document, Entry, Finding, Page, Principal, SetupStep};

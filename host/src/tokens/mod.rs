@@ -1,13 +1,14 @@
-//! API tokens: minted once, stored as a hash, checked on each request.
+//! API tokens: minted once, stored as a hash, checked on each request. And the organizations that they belong to.
 
 mod cache;
+mod organizations;
 mod text;
 
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::model::{Caller, Clock, Error, OrgId, Random, Result, Role, Timestamp, TokenId, TokenRecord};
+use crate::model::{Caller, Clock, Error, OrgId, Organization, Random, Result, Role, Timestamp, TokenId, TokenRecord};
 use crate::store::{Expect, Store, Table};
 
 use cache::Cache;
@@ -18,13 +19,15 @@ const MAX_TOKENS: usize = 1000;
 /// The organization of the first token.
 const FIRST_ORG: &str = "default";
 
-/// Records: `tokens/<org>/<id>` is the token, `token-hash/<hash>` says where it is. Both are written and deleted together.
+/// Records: `tokens/<org>/<id>` is the token, `token-hash/<hash>` says where it is; both are written and deleted together.
+/// `organization/<org>` is an organization.
 pub struct Tokens {
     records: Table<TokenRecord>,
     places: Table<Place>,
+    organizations: Table<Organization>,
     store: Arc<dyn Store>,
     cache: Cache,
-    /// Held while tokens are minted or revoked, so that counting them and changing them is one step.
+    /// Held while tokens and organizations come or go, so that counting them and changing them is one step.
     changing: tokio::sync::Mutex<()>,
     clock: Clock,
     random: Random,
@@ -47,6 +50,7 @@ impl Tokens {
         Self {
             records: Table::new(Arc::clone(&store), "tokens/"),
             places: Table::new(Arc::clone(&store), "token-hash/"),
+            organizations: Table::new(Arc::clone(&store), "organization/"),
             store,
             cache: Cache::default(),
             changing: tokio::sync::Mutex::new(()),
@@ -79,7 +83,7 @@ impl Tokens {
         Ok(caller)
     }
 
-    /// Field errors: `/name` (1 to 255 characters, no control characters), `/expires_at` (in the future).
+    /// Field errors: `/name` (1 to 255 characters, no control characters), `/expires_at` (in the future), `/organization` (there is none).
     pub async fn mint(&self, org: &OrgId, role: Role, name: &str, expires_at: Option<Timestamp>) -> Result<Minted> {
         if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
             return Err(Error::field("/name", "a token's name is 1 to 255 characters without control characters"));
@@ -88,6 +92,9 @@ impl Tokens {
             return Err(Error::field("/expires_at", "a token expires in the future"));
         }
         let _changing = self.changing.lock().await;
+        if self.organizations.get(org.as_str()).await?.is_none_or(|found| found.value.deleted_at.is_some()) {
+            return Err(Error::field("/organization", "there is no such organization").with_remedy("An operator creates organizations."));
+        }
         self.add(text::generate(&self.random), org, role, name, expires_at).await
     }
 
@@ -99,9 +106,12 @@ impl Tokens {
     pub async fn bootstrap(&self, given: Option<&str>) -> Result<Option<Minted>> {
         let _changing = self.changing.lock().await;
         let org = OrgId::new(FIRST_ORG)?;
+        if let Some(given) = given {
+            text::check_given(given)?;
+        }
+        self.adopt_organizations().await?;
         match given {
             Some(given) => {
-                text::check_given(given)?;
                 if self.places.get(&Hash::of(given).hex()).await?.is_some() {
                     return Ok(None);
                 }

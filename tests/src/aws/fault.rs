@@ -58,6 +58,11 @@ impl Faults {
         }
     }
 
+    pub fn clear(&self, service: Service) {
+        self.next.lock().unwrap().retain(|(of, ..)| *of != service);
+        self.standing.lock().unwrap().retain(|fault| fault.service != service);
+    }
+
     pub fn stand(&self, service: Service, words: &[&str], fault: Fault) {
         let words = words.iter().map(ToString::to_string).collect();
         self.standing.lock().unwrap().push(Standing { service, words, fault });

@@ -107,6 +107,22 @@ impl AwsDouble {
         self.shared.world().set_trust(account, role, document).unwrap_or_else(|problem| panic!("trust: {problem}"));
     }
 
+    /// The next sessions of a role end so soon, whatever was asked for; with `None` as AWS has it.
+    pub fn sessions_end_after(&self, account: &str, role: &str, seconds: Option<i64>) {
+        self.shared.world().set_ends_after(account, role, seconds).unwrap_or_else(|problem| panic!("sessions: {problem}"));
+    }
+
+    /// Of every session that it has opened: what must turn up nowhere else.
+    #[must_use]
+    pub fn session_keys(&self) -> Vec<Keys> {
+        self.shared.world().session_keys()
+    }
+
+    /// Takes back the faults that nobody has met yet.
+    pub fn mend(&self, service: Service) {
+        self.shared.faults.clear(service);
+    }
+
     /// Replaces, or with `None` deletes, a bucket's policy.
     pub fn bucket_policy(&self, bucket: &str, document: Option<&serde_json::Value>) {
         self.shared.world().set_bucket_policy(bucket, document).unwrap_or_else(|problem| panic!("bucket policy: {problem}"));

@@ -112,7 +112,7 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params, now: OffsetD
     let mut tags = inherited.clone();
     tags.extend(asked.tags);
     let principal = Principal::Session { account: asked.account.clone(), role: asked.role.clone(), session: asked.session_name.clone() };
-    let (arn, expires) = (principal.arn(), now + Duration::seconds(asked.duration));
+    let (arn, expires) = (principal.arn(), now + Duration::seconds(role.ends_after.unwrap_or(asked.duration)));
     let mut transitive: Vec<String> = inherited.into_keys().collect();
     transitive.extend(asked.transitive);
     let policy = asked.policy;

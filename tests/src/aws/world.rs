@@ -39,6 +39,8 @@ pub struct Role {
     pub trust: Policy,
     pub policy: Option<Policy>,
     pub max_session: i64,
+    /// Sessions end so soon, whatever was asked for.
+    pub ends_after: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -105,7 +107,8 @@ impl World {
             for role in &account.roles {
                 let trust = Policy::parse(Place::Trust, &role.trust).map_err(|problem| format!("{}: {problem}", role.name))?;
                 let policy = parse(Place::Identity, role.policy.as_ref(), &role.name)?;
-                self.roles.insert((account.id.clone(), role.name.clone()), Role { trust, policy, max_session: role.max_session.unwrap_or(3600) });
+                self.roles
+                    .insert((account.id.clone(), role.name.clone()), Role { trust, policy, max_session: role.max_session.unwrap_or(3600), ends_after: None });
             }
             for bucket in &account.buckets {
                 if self.buckets.contains_key(&bucket.name) {
@@ -168,6 +171,20 @@ impl World {
     pub fn set_trust(&mut self, account: &str, role: &str, document: &Value) -> Result<(), String> {
         let trust = Policy::parse(Place::Trust, document)?;
         self.roles.get_mut(&(account.to_owned(), role.to_owned())).ok_or("NoSuchEntity")?.trust = trust;
+        Ok(())
+    }
+
+    pub fn session_keys(&self) -> Vec<Keys> {
+        let keys = |(id, session): (&String, &Session)| Keys {
+            access_key_id: id.clone(),
+            secret_access_key: session.secret.clone(),
+            session_token: Some(session.token.clone()),
+        };
+        self.sessions.iter().map(keys).collect()
+    }
+
+    pub fn set_ends_after(&mut self, account: &str, role: &str, seconds: Option<i64>) -> Result<(), String> {
+        self.roles.get_mut(&(account.to_owned(), role.to_owned())).ok_or("NoSuchEntity")?.ends_after = seconds;
         Ok(())
     }
 

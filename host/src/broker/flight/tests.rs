@@ -194,6 +194,11 @@ fn slots_are_bounded_and_the_oldest_go_first() {
         slots.of_org(&org(0), &Credential::Bearer { token: format!("{number}") });
     }
     let inner = slots.inner.read().expect("unpoisoned");
-    assert!(inner.owners.values().all(|slots| slots.len() <= SLOTS_PER_OWNER));
+    assert!(inner.owners.values().all(|owned| owned.slots.len() <= SLOTS_PER_OWNER));
     assert_eq!(inner.oldest_first.len(), inner.owners.len());
+    drop(inner);
+    slots.forget(&org(0), ConnectionId(uuid::Uuid::nil()));
+    slots.forget(&org(99), ConnectionId(uuid::Uuid::nil()));
+    let inner = slots.inner.read().expect("unpoisoned");
+    assert_eq!((inner.owners.len(), inner.oldest_first.len()), (2, 2), "what is forgotten takes no room");
 }

@@ -299,7 +299,7 @@ async fn t17_a_forgotten_connection_has_no_session() {
     let world = World::new();
     let (grant, hour) = (grant(), credential(3600));
     world.session(&grant, &hour).await.expect("a session");
-    world.leases.forget(grant.connection.id);
+    world.leases.forget(&grant.connection.org, grant.connection.id);
     world.session(&grant, &hour).await.expect("a new session");
     assert_eq!(world.asked_for_customer(), 2);
 }

@@ -1,6 +1,7 @@
 //! Names are unique, ids belong to one organization, and a stale writer loses.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::model::{ConnectionState, Digest, ExternalId, Timestamp};
@@ -136,15 +137,87 @@ async fn c26_lists_are_in_the_order_of_names_filtered_and_paged() {
     }
     records.insert(connection("acmeb", "zzz", 900)).await.unwrap();
     let all = records.list(&acme, Filter::default(), &none, None, 1000).await.unwrap();
-    assert_eq!(all.len(), 250);
-    assert!(all.is_sorted_by_key(|connection| connection.name.clone()));
+    assert_eq!((all.connections.len(), all.next), (250, None));
+    assert!(all.connections.is_sorted_by_key(|connection| connection.name.clone()));
     let page = records.list(&acme, Filter::default(), &none, Some("name_009"), 2).await.unwrap();
-    assert_eq!(names(&page), ["name_010", "name_011"]);
+    assert_eq!((names(&page.connections), page.next.as_deref()), (vec!["name_010", "name_011"], Some("name_011")));
+    let last = records.list(&acme, Filter::default(), &none, Some("name_247"), 2).await.unwrap();
+    assert_eq!((names(&last.connections), last.next), (vec!["name_248", "name_249"], None), "full, and the last");
     let shadowed = ConnectionName::new("name_010").unwrap();
-    assert_eq!(names(&records.list(&acme, Filter::default(), &shadowed, Some("name_009"), 2).await.unwrap()), ["name_011", "name_012"]);
+    assert_eq!(names(&records.list(&acme, Filter::default(), &shadowed, Some("name_009"), 2).await.unwrap().connections), ["name_011", "name_012"]);
     let basic = Filter { connector: Some("https_basic"), state: Some(ConnectionState::Ready) };
-    assert_eq!(names(&records.list(&acme, basic, &none, Some("name_246"), 10).await.unwrap()), ["name_248"]);
-    assert!(records.list(&acme, Filter { state: Some(ConnectionState::Error), connector: None }, &none, None, 10).await.unwrap().is_empty());
+    assert_eq!(names(&records.list(&acme, basic, &none, Some("name_246"), 10).await.unwrap().connections), ["name_248"]);
+    let failed = records.list(&acme, Filter { state: Some(ConnectionState::Error), connector: None }, &none, None, 10).await.unwrap();
+    assert!(failed.connections.is_empty() && failed.next.is_none());
+}
+
+/// Counts what is asked of a store.
+#[derive(Default)]
+struct Counting {
+    store: MemoryStore,
+    gets: AtomicUsize,
+    written: AtomicUsize,
+    scanned: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Store for Counting {
+    async fn get(&self, key: &str) -> Result<Option<crate::store::Record>> {
+        self.gets.fetch_add(1, Ordering::Relaxed);
+        self.store.get(key).await
+    }
+    async fn apply(&self, batch: Vec<Op>) -> Result<()> {
+        self.written.fetch_add(batch.len(), Ordering::Relaxed);
+        self.store.apply(batch).await
+    }
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, crate::store::Record)>> {
+        let found = self.store.scan(prefix, after, limit).await?;
+        self.scanned.fetch_add(found.len(), Ordering::Relaxed);
+        Ok(found)
+    }
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn c26_what_the_ten_thousandth_connection_costs_is_what_the_first_did() {
+    let store = Arc::new(Counting::default());
+    let records = Records(store.clone());
+    let (acme, none) = (OrgId::new("acme").unwrap(), ConnectionName::new("portcullis").unwrap());
+    let failed = Filter { state: Some(ConnectionState::Error), connector: None };
+    let costs = async |number: u128| {
+        let count = || [&store.gets, &store.written, &store.scanned].map(|count| count.swap(0, Ordering::Relaxed));
+        count();
+        let name = format!("name_{number:05}");
+        let found = records.insert(connection("acme", &name, number)).await.unwrap();
+        let insert = count();
+        records.replace(&found, found.connection.clone()).await.unwrap();
+        let replace = count();
+        records.find(&acme, &name).await.unwrap();
+        let find = count();
+        records.list(&acme, Filter::default(), &none, Some(&name), 100).await.unwrap();
+        let page = count();
+        ([insert, replace, find, page], records.list(&acme, failed, &none, None, 100).await.map(|_| count()).unwrap())
+    };
+    let (first, _) = costs(0).await;
+    for number in 1..9_999 {
+        records.insert(connection("acme", &format!("name_{number:05}"), number)).await.unwrap();
+    }
+    let (last, filtered) = costs(9_999).await;
+    assert_eq!(first, last, "gets, writes and records scanned of: insert, replace, find, the page at the end");
+    assert!(filtered[0] <= MAX_LOOKED_AT && filtered[2] <= MAX_LOOKED_AT, "a filter that nothing fits looks at a bounded number: {filtered:?}");
+    let (mut next, mut pages) = (None, 0);
+    loop {
+        let page = records.list(&acme, failed, &none, next.as_deref(), 100).await.unwrap();
+        assert!(page.connections.is_empty());
+        pages += 1;
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert!((2..=3).contains(&pages), "and its pages end: {pages}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::operation::JSON;
 use super::{Operation, operation, or_null, refer};
 use crate::http::body::MAX_BODY;
 use crate::http::connections::MAX_TOKEN;
@@ -9,6 +10,18 @@ use crate::model::Role;
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
     operation(id, summary).path("name_or_id", "A connection's name or id.").fails(&[404])
+}
+
+const IF_MATCH: &str = "The `ETag` that was answered: if the connection is at another version by now, nothing is done and the answer is 412.";
+
+/// A connection, with the tag of its version.
+fn shown(operation: Operation, status: u16, about: &str) -> Operation {
+    let etag = json!({"ETag": {"description": "Of its `version`: for `If-Match`.", "schema": {"type": "string"}}});
+    operation.response(status, json!({"description": about, "headers": etag, "content": {JSON: {"schema": refer("Connection")}}}))
+}
+
+fn required_test(operation: Operation, about: &str) -> Operation {
+    operation.query("validate", about, json!({"enum": ["require"]}))
 }
 
 pub fn list() -> Operation {
@@ -19,31 +32,33 @@ pub fn list() -> Operation {
 }
 
 pub fn create() -> Operation {
-    operation("create_connection", "Create a connection, and test it at once")
+    let operation = operation("create_connection", "Create a connection, and test it at once")
         .about("`type` says which connector, and so which settings `config` takes. The settings that a connector marks `writeOnly` are secrets: no answer shows them again.")
         .needs(Role::Admin)
-        .query("validate", "`require`: nothing is stored unless the test passes.", json!({"enum": ["require"]}))
         .body("ConnectionCreate", MAX_BODY)
         .idempotent()
-        .answers(201, "It is stored; `status` and `last_test` say whether it may be used.", "Connection")
-        .fails(&[502])
+        .fails(&[502]);
+    let operation = required_test(operation, "`require`: nothing is stored unless the test passes.");
+    shown(operation, 201, "It is stored; `status` and `last_test` say whether it may be used.")
 }
 
 pub fn fetch() -> Operation {
-    of_one("get_connection", "Look at a connection").answers(200, "As it is now.", "Connection")
+    shown(of_one("get_connection", "Look at a connection"), 200, "As it is now.")
 }
 
 pub fn change() -> Operation {
-    of_one("change_connection", "Change a connection")
+    let operation = of_one("change_connection", "Change a connection")
         .about("What is left out stays. New settings are a new revision, tested at once, and not used before they pass.")
         .needs(Role::Admin)
+        .header("If-Match", IF_MATCH)
         .body("ConnectionChange", MAX_BODY)
-        .answers(200, "As it is now.", "Connection")
-        .fails(&[409, 502])
+        .fails(&[409, 412, 502]);
+    shown(required_test(operation, "`require`: nothing is changed unless new settings pass their test."), 200, "As it is now.")
 }
 
 pub fn delete() -> Operation {
-    of_one("delete_connection", "Delete a connection").needs(Role::Admin).answers(200, "What was deleted.", "Connection").fails(&[409])
+    let operation = of_one("delete_connection", "Delete a connection").needs(Role::Admin).header("If-Match", IF_MATCH).fails(&[409, 412]);
+    shown(operation, 200, "What was deleted.")
 }
 
 pub fn test() -> Operation {
@@ -55,12 +70,13 @@ pub fn test() -> Operation {
 }
 
 pub fn move_to() -> Operation {
-    of_one("move_connection", "Move a connection to another version of its connector's plugin")
+    let operation = of_one("move_connection", "Move a connection to another version of its connector's plugin")
         .about("To the active one unless another is named. It is tested first, and stays where it is unless it passes.")
         .needs(Role::Admin)
+        .header("If-Match", IF_MATCH)
         .optional_body("ConnectionMove", MAX_BODY)
-        .answers(200, "As it is now.", "Connection")
-        .fails(&[409, 502])
+        .fails(&[409, 412, 502]);
+    shown(operation, 200, "As it is now.")
 }
 
 pub fn browse() -> Operation {

@@ -9,6 +9,7 @@ pub mod health;
 pub mod ingestion;
 pub mod objects;
 mod operation;
+pub mod organizations;
 pub mod plan;
 pub mod plugins;
 mod schemas;

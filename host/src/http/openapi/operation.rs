@@ -206,6 +206,7 @@ pub fn problems() -> Value {
         problem(404, "There is no such thing, or it belongs to another organization."),
         problem(408, "The body took too long to arrive."),
         problem(409, "The state does not allow it: a taken name, a stale version, a connection that is not ready."),
+        problem(412, "It is at another version than `If-Match` names."),
         problem(413, "The body, or what it asks for, is larger than a limit."),
         problem(415, "The body has another type than the one described, or is encoded."),
         problem(422, "Fields are wrong; `errors` names each."),

@@ -2,11 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{connections, health, ingestion, or_null, plan, plugins, refer, tokens};
+use super::{connections, health, ingestion, or_null, organizations, plan, plugins, refer, tokens};
 
 pub fn fixed() -> Map<String, Value> {
     let mut schemas = Map::new();
-    for part in [shared(), connections::schemas(), plugins::schemas(), plan::schemas(), ingestion::schemas(), tokens::schemas(), health::schemas()] {
+    for part in [
+        shared(),
+        connections::schemas(),
+        plugins::schemas(),
+        plan::schemas(),
+        ingestion::schemas(),
+        organizations::schemas(),
+        tokens::schemas(),
+        health::schemas(),
+    ] {
         if let Value::Object(part) = part {
             schemas.extend(part);
         }

@@ -14,8 +14,12 @@ pub fn whoami() -> Operation {
     )
 }
 
+fn of_organization(operation: Operation) -> Operation {
+    operation.query("organization", "The caller's own unless given; another one is an operator's to name.", refer("Organization"))
+}
+
 pub fn list() -> Operation {
-    operation("list_tokens", "List the organization's tokens, without their text").needs(Role::Admin).pages("Token")
+    of_organization(operation("list_tokens", "List the organization's tokens, without their text")).needs(Role::Admin).pages("Token")
 }
 
 pub fn mint() -> Operation {
@@ -28,11 +32,11 @@ pub fn mint() -> Operation {
 }
 
 pub fn revoke() -> Operation {
-    operation("revoke_token", "Revoke a token, at once")
+    of_organization(operation("revoke_token", "Revoke a token, at once"))
         .needs(Role::Admin)
         .path("id", "The token's id.")
         .answers(200, "What was revoked.", "Token")
-        .fails(&[404])
+        .fails(&[404, 409])
 }
 
 pub fn schemas() -> Value {
