@@ -209,6 +209,7 @@ async fn c05_a_caller_is_told_who_it_is() {
     play.api.with_token("").get("/api/v1/whoami").await.problem(401, "unauthorized");
     let operator = play.api.get("/api/v1/whoami").await.expect(200);
     assert_eq!((&operator["role"], &operator["organization"], &operator["name"]), (&json!("operator"), &json!("default"), &json!("bootstrap")));
+    play.api.post("/api/v1/organizations", &json!({"organization": "acme"})).await.expect(201);
     let minted = play.api.post("/api/v1/tokens", &json!({"name": "x", "role": "member", "organization": "acme"})).await.expect(201);
     let member = play.api.with_token(minted["token"].as_str().unwrap()).get("/api/v1/whoami").await.expect(200);
     assert_eq!((&member["role"], &member["organization"], &member["token_id"]), (&json!("member"), &json!("acme"), &minted["token_id"]));

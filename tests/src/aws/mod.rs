@@ -112,12 +112,6 @@ impl AwsDouble {
         self.shared.world().set_ends_after(account, role, seconds).unwrap_or_else(|problem| panic!("sessions: {problem}"));
     }
 
-    /// Of every session that it has opened: what must turn up nowhere else.
-    #[must_use]
-    pub fn session_keys(&self) -> Vec<Keys> {
-        self.shared.world().session_keys()
-    }
-
     /// Takes back the faults that nobody has met yet.
     pub fn mend(&self, service: Service) {
         self.shared.faults.clear(service);

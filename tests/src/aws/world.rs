@@ -174,15 +174,6 @@ impl World {
         Ok(())
     }
 
-    pub fn session_keys(&self) -> Vec<Keys> {
-        let keys = |(id, session): (&String, &Session)| Keys {
-            access_key_id: id.clone(),
-            secret_access_key: session.secret.clone(),
-            session_token: Some(session.token.clone()),
-        };
-        self.sessions.iter().map(keys).collect()
-    }
-
     pub fn set_ends_after(&mut self, account: &str, role: &str, seconds: Option<i64>) -> Result<(), String> {
         self.roles.get_mut(&(account.to_owned(), role.to_owned())).ok_or("NoSuchEntity")?.ends_after = seconds;
         Ok(())
