@@ -127,7 +127,7 @@ async fn a04_a05_what_belongs_to_another_organization_is_as_good_as_none_on_ever
     ];
     let described = Described::by(&play.api).await;
     let mut compared = 0;
-    for operation in described.operations.iter().filter(|operation| operation.path.contains('{')) {
+    for operation in described.operations.iter().filter(|operation| operation.path.contains('{') && operation.needs_token()) {
         let (_, values) = pairs.iter().find(|(part, _)| operation.path.contains(&format!("{part}{{"))).unwrap_or_else(|| {
             panic!("{}: say here what another organization has at this route", operation.path);
         });
