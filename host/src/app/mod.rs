@@ -110,16 +110,6 @@ impl App {
         self.tokens.delete_organization(id).await
     }
 
-    /// `Conflict` (`organization_not_empty`) while it has connections or unfinished jobs. What it ingested stays in the sink.
-    pub async fn delete_organization(&self, id: &OrgId) -> Result<Organization> {
-        self.tokens.organization(id).await?;
-        if self.connections.has_any(id).await? || self.ingest.has_unfinished(id).await? {
-            return Err(Error::conflict("organization_not_empty", "the organization has connections or unfinished jobs")
-                .with_remedy("Delete its connections and wait for its jobs, then try again."));
-        }
-        self.tokens.delete_organization(id).await
-    }
-
     /// Waits for what is in flight and writes down what was done.
     pub async fn stop(&self) {
         self.background.cancel();
