@@ -425,15 +425,21 @@ async fn t11_what_is_asked_of_sts_is_bounded_to_the_connection() {
     play.aws.trust(CUSTOMER, "media/reader", &trust(made["external_id"].as_str()));
     assert_eq!(play.api.post("/api/v1/connections/films/test", &json!({})).await.expect(200)["status"], "ready");
     let journal = play.aws.journal();
-    let asked = journal.iter().rfind(|entry| entry.resource.as_deref() == Some(READER_ROLE) && entry.allowed == Some(true)).unwrap();
+    let (probes, sessions): (Vec<_>, Vec<_>) = journal
+        .iter()
+        .filter(|entry| entry.resource.as_deref() == Some(READER_ROLE))
+        .partition(|entry| entry.params.get("RoleSessionName").is_some_and(|name| name == "gw-extid-probe"));
+    let asked = sessions.iter().rfind(|entry| entry.allowed == Some(true)).unwrap();
     assert_eq!(asked.params["DurationSeconds"], "900", "STS grants nothing shorter");
     assert_eq!(asked.params["ExternalId"], made["external_id"].as_str().unwrap());
     let policy: Value = serde_json::from_str(&asked.params["Policy"]).unwrap();
     let text = policy.to_string();
     assert!(text.contains(MEDIA) && !text.contains("s3:*") && !text.contains("Put") && !text.contains("Delete"), "{policy:#}");
     assert!(asked.params["RoleSessionName"].len() <= 64);
-    let probes: Vec<_> = journal.iter().filter(|entry| entry.params.get("RoleSessionName").is_some_and(|name| name == "gw-extid-probe")).collect();
-    assert!(probes.iter().all(|probe| probe.allowed == Some(false)) && probes.len() >= 2, "t02: refused without and with another id");
+    let ours = made["external_id"].as_str();
+    let (control, others): (Vec<_>, Vec<_>) = probes.into_iter().partition(|probe| probe.params.get("ExternalId").map(String::as_str) == ours);
+    assert!(others.iter().all(|probe| probe.allowed == Some(false)) && others.len() >= 2, "t02: refused without and with another id");
+    assert!(control.iter().all(|probe| probe.params["Policy"].contains("Deny")), "t02: a session that was opened to compare may do nothing");
     assert!(journal.iter().all(|entry| entry.method == "GET" || entry.method == "HEAD" || entry.path == "/"), "s23: nothing but reads");
 }
 

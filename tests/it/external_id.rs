@@ -109,7 +109,7 @@ fn matrix(id: &str) -> Vec<(&'static str, Value, &'static str)> {
 
 /// Of a test: the first thing that did not pass.
 fn verdict(tested: &Value) -> String {
-    let wrong = tested["findings"].as_array().unwrap().iter().find(|finding| finding["passed"] == false);
+    let wrong = tested["checks"].as_array().unwrap().iter().find(|finding| finding["passed"] == false);
     let Some(wrong) = wrong else { return tested["status"].as_str().unwrap().to_owned() };
     assert_ne!(tested["status"], "ready", "{tested:#}");
     let (code, message) = (wrong["code"].as_str().unwrap(), wrong["message"].as_str().unwrap());

@@ -28,18 +28,20 @@ pub enum Place {
     },
 }
 
-/// Of an egress of every bucket: the one that the settings name, or any.
-fn some_bucket(example: &Example) -> String {
-    let named = example.settings.as_object().into_iter().flatten().find(|(name, value)| name.contains("bucket") && value.is_string());
-    named.and_then(|(_, value)| value.as_str()).unwrap_or("kit-bucket").to_owned()
+/// What the settings call that, if they do.
+fn named<'a>(example: &'a Example, what: &str) -> Option<&'a str> {
+    example.settings.as_object().into_iter().flatten().filter(|(name, _)| name.contains(what)).find_map(|(_, value)| value.as_str())
 }
 
 impl Place {
+    /// Of an egress of every bucket: the one that the settings name, or any.
     pub fn of(example: &Example) -> Vec<Self> {
         let place = |rule: &EgressRule| match rule {
-            EgressRule::S3 { bucket, prefix } => {
-                Self::S3 { bucket: bucket.as_ref().map_or_else(|| some_bucket(example), |bucket| bucket.as_str().to_owned()), prefix: prefix.clone() }
-            }
+            EgressRule::S3 { bucket: Some(bucket), prefix } => Self::S3 { bucket: bucket.as_str().to_owned(), prefix: prefix.clone() },
+            EgressRule::S3 { bucket: None, .. } => Self::S3 {
+                bucket: named(example, "bucket").unwrap_or("kit-bucket").to_owned(),
+                prefix: named(example, "prefix").unwrap_or_default().to_owned(),
+            },
             EgressRule::Web { host, port, path_prefix, .. } => Self::Web { host: host.clone(), port: *port, prefix: path_prefix.clone() },
         };
         example.grant.egress.0.iter().map(place).collect()

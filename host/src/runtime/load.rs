@@ -106,7 +106,10 @@ fn form(wasm: &[u8], largest: usize) -> Result<()> {
 fn refused(reason: &str) -> Error {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     let shown = escape(reason, 300);
-    if says(&["exceeds the limit of", "exceeds the configured maximum", "exceeds the per-instance limit"]) {
+    // A valid component that no compiler takes on; that it says so at once is no different from running out of time.
+    if says(&["type size exceeds the limit", "Unsupported feature: `br_table"]) {
+        Error::limit("component_too_complex", format!("the component is too complex to compile: {shown}"))
+    } else if says(&["exceeds the limit of", "exceeds the configured maximum", "exceeds the per-instance limit"]) {
         Error::plugin_fault("plugin_memory", format!("the component needs more than a plugin may use: {shown}"))
     } else if says(&["not enabled", "must be enabled", "are disabled", "requires the component model", "not supported", "feature"]) {
         Error::invalid("feature_disabled", format!("the component uses a feature of WebAssembly that is off here: {shown}"))

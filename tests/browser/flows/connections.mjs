@@ -49,7 +49,7 @@ export default async ({ page, look }) => {
   await page.getByRole("link", { name: "films", exact: true }).click();
   await heading(page, /^films/).waitFor();
   await page.locator("details.setup summary").click();
-  await page.locator("main").getByText("sts:ExternalId").waitFor();
+  await page.locator("main").getByText("sts:ExternalId").first().waitFor();
   await look("one");
   await page.getByLabel("Test at another place").fill(`s3://${scene.bucket}/none.jpg`);
   await page.locator("section.test").getByRole("button", { name: "Test" }).click();
