@@ -59,6 +59,8 @@ impl Outcome {
     fn row(&self) -> String {
         let found = self.findings.iter().find(|found| found.code == self.code);
         let remedy = found.and_then(|found| found.remedy.clone()).unwrap_or_default();
+        // A policy to paste is the connection's own: no two are the same.
+        let remedy = remedy.split_once(" {").map_or(remedy.as_str(), |(words, _)| words);
         format!("| `{}` | `{}` | {} | {} |\n", self.code, self.check, self.cause, remedy.replace('|', "\\|"))
     }
 }
