@@ -27,7 +27,7 @@ const LEVELS: [(&str, u8); 17] = [
 ];
 
 /// An outside crate, and the modules whose door it is.
-const DOORS: [(&str, &[&str]); 26] = [
+const DOORS: [(&str, &[&str]); 27] = [
     ("sled", &["store"]),
     ("aws_lc_rs::aead", &["vault"]),
     ("aws_lc_rs", &["vault", "broker", "tokens", "runtime", "http"]),
@@ -53,6 +53,7 @@ const DOORS: [(&str, &[&str]); 26] = [
     ("confique", &["config"]),
     ("console", &["cli"]),
     ("indicatif", &["cli"]),
+    ("mimalloc", &["main"]),
     ("wit_component", &["cli"]),
 ];
 

@@ -31,6 +31,9 @@ pub(super) struct Link {
     /// `None` once it has ended.
     connection: Option<Connection<TokioIo<Paced>, Full<Bytes>>>,
     pace: Pace,
+    /// How long an answer is waited for. Kept from one request to the next: a timer that is put off costs nothing, one that is set
+    /// anew wakes the thread.
+    pub(super) deadline: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why there is no answer.
@@ -58,7 +61,7 @@ impl Link {
             .handshake(TokioIo::new(Paced::new(stream, pace.clone())))
             .await
             .map_err(|error| Error::internal("http_setup", "HTTP cannot be set up on a socket").with_source(error))?;
-        Ok(Box::new(Self { sender, connection: Some(connection), pace }))
+        Ok(Box::new(Self { sender, connection: Some(connection), pace, deadline: None }))
     }
 
     /// Moves bytes. When it ends, with an error or without, whoever waits for the answer or its body is told.

@@ -172,9 +172,18 @@ impl Fetcher {
     }
 
     async fn head(&self, link: &mut Link, key: &Key, message: Request<Full<Bytes>>) -> Result<http::Response<hyper::body::Incoming>, exchange::Failure> {
-        match tokio::time::timeout(self.limits.head, link.request(message, &key.host)).await {
-            Ok(answer) => answer,
-            Err(_) => {
+        let end = tokio::time::Instant::now() + self.limits.head;
+        let mut deadline = link.deadline.take().unwrap_or_else(|| Box::pin(tokio::time::sleep_until(end)));
+        deadline.as_mut().reset(end);
+        let answer = tokio::select! {
+            biased;
+            answer = link.request(message, &key.host) => Some(answer),
+            () = deadline.as_mut() => None,
+        };
+        link.deadline = Some(deadline);
+        match answer {
+            Some(answer) => answer,
+            None => {
                 let told =
                     Error::unavailable("upstream_timeout", format!("{} did not answer within {:?}", key.host, self.limits.head)).because("answer_timeout");
                 Err(exchange::Failure::Final(told.with_remedy("See whether the server is overloaded, then test again.")))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-use super::compile_child::{GREETING, REFUSED, THREADS, VERB};
+use super::compile_child::{ENVIRONMENT, GREETING, REFUSED, VERB};
 use crate::model::{Error, Result};
 
 /// The child is ended after it, and whoever waits for a compilation in this process has waited long enough. More than its CPU time: the
@@ -77,7 +77,7 @@ impl Running {
         let spawned = tokio::task::spawn_blocking(move || {
             let mut command = Command::new(program);
             // Nothing of ours: no environment, no folder, no open file.
-            command.arg(VERB).env_clear().envs(THREADS).current_dir("/");
+            command.arg(VERB).env_clear().envs(ENVIRONMENT).current_dir("/");
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
         });
         match spawned.await {

@@ -16,8 +16,8 @@ pub const GREETING: &[u8] = b"portcullis compiled\0";
 /// Its exit code when the component is refused; the output says why.
 pub const REFUSED: i32 = 3;
 const UNCONFINED: u8 = 4;
-/// Its whole environment. Each further thread and arena of the allocator takes address space, which is limited.
-pub const THREADS: [(&str, &str); 2] = [("RAYON_NUM_THREADS", "2"), ("MALLOC_ARENA_MAX", "2")];
+/// Its whole environment. Each further thread takes address space, which is limited, and the allocator would set aside a gibibyte (it counts in KiB).
+pub const ENVIRONMENT: [(&str, &str); 2] = [("RAYON_NUM_THREADS", "2"), ("MIMALLOC_ARENA_RESERVE", "65536")];
 
 const MEMORY: u64 = 1 << 30;
 /// Seconds, of all threads together.
