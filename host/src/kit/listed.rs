@@ -13,7 +13,7 @@ use crate::model::{Error, Page, Result};
 const LIMIT: u32 = 10;
 /// Far more pages than there are.
 const PAGES: usize = 40;
-/// [A20]
+/// Nobody gave these out (SECURITY A20).
 const CURSORS: [&str; 10] = ["-1", "999999999999999999999", "0", "1e3", "'; --", "../..", "https://evil.example/", "\u{202e}", "{}", "0x0"];
 const PREFIXES: [&str; 8] =
     ["../", "%2e%2e/", "//evil.example/", "https://evil.example/", "s3://kit-other-bucket/", "\u{202e}", "a b#?", "{settings.hostname}"];

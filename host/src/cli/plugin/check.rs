@@ -23,7 +23,7 @@ pub(in crate::cli) struct Check {
     /// The component.
     #[arg(value_name = "FILE.wasm")]
     file: PathBuf,
-    /// A folder of golden plans: <case>.json with settings, sources and the plan that comes of them.
+    /// A folder of golden plans: CASE.json with settings, sources and the plan that comes of them.
     #[arg(long, value_name = "DIR")]
     golden: Option<PathBuf>,
     /// Settings to try, secrets included: a JSON object, or a list of them.
