@@ -124,13 +124,20 @@ fn bucket_name(text: &str) -> Result<(), String> {
 fn object_key(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 1024 {
         Err("a key is 1 to 1024 bytes of UTF-8".to_owned())
-    } else if text.bytes().any(|byte| byte == 0) {
+    } else if text.bytes().fold(false, |found, byte| found | (byte == 0)) {
         Err("a key has no NUL".to_owned())
-    } else if text.as_bytes().split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
+    } else if has_dot_segment(text) {
         Err("a key with a '.' or '..' segment is not supported: proxies and clients rewrite it to another key".to_owned())
     } else {
         Ok(())
     }
+}
+
+/// Nearly no key has a segment that begins with a dot. Whether this one does is seen without a way out of the loop: many bytes at a time.
+fn has_dot_segment(key: &str) -> bool {
+    let bytes = key.as_bytes();
+    let begins = bytes.iter().zip(bytes.iter().skip(1)).fold(bytes.first() == Some(&b'.'), |found, (byte, next)| found | ((*byte == b'/') & (*next == b'.')));
+    begins && key.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 fn account_id(text: &str) -> Result<(), String> {

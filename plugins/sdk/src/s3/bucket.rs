@@ -10,13 +10,14 @@ pub fn check_name(name: &str) -> Result<(), String> {
 pub(super) fn check(name: &str) -> Result<(), Error> {
     let invalid = |message: &str| Err(Error::invalid("invalid_bucket", message));
     let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-';
+    // Without a way out of the loop: many bytes at a time.
+    let inner = |name: &str| name.bytes().fold(true, |all, byte| all & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'.') | (byte == b'-')));
     // Most names have a letter, and need no parser of addresses.
     let address = || name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && name.parse::<std::net::Ipv4Addr>().is_ok();
     if name.starts_with("arn:") || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix)) {
         Err(Error::invalid("unsupported_s3_form", "access points, directory buckets and table buckets are not supported")
             .with_remedy("Use the name of the general purpose bucket that holds the object."))
-    } else if !(3..=63).contains(&name.len()) || !name.bytes().all(inner) || !edge(name.bytes().next()) || !edge(name.bytes().next_back()) {
+    } else if !(3..=63).contains(&name.len()) || !inner(name) || !edge(name.bytes().next()) || !edge(name.bytes().next_back()) {
         invalid("a bucket name is 3 to 63 lower-case letters, digits, '.' and '-', beginning and ending with a letter or digit")
     } else if name.as_bytes().windows(2).any(|pair| pair == b"..") {
         invalid("a bucket name has no two dots in a row")
