@@ -21,11 +21,11 @@ components: ## Build the connector plugins as WebAssembly components
 # One selection of packages and targets for `build`, `nextest` and `clippy`: another one would compile the dependencies again.
 examples: components ## Build the connectors of examples/, in C, JavaScript and Python
 	@scripts/deps examples
-	$(CARGO) build --locked --workspace --all-targets
+	scripts/aloud $(CARGO) build --locked --workspace --all-targets
 	scripts/examples
 
 build: components ## Build target/release/portcullis
-	$(CARGO) build --locked --release -p portcullis -p portcullis-tests --bins
+	scripts/aloud $(CARGO) build --locked --release -p portcullis -p portcullis-tests --bins
 
 demo: build ## Run everything on this machine: doubles, gateway, four ingestions (ARGS=--once to exit after)
 	@scripts/deps test
@@ -37,23 +37,23 @@ test: examples ## Run every test, against the doubles and the referees (ministac
 	scripts/azurite install
 	scripts/schemathesis install
 	scripts/browser install
-	@$(CARGO) nextest --version >/dev/null 2>&1 || $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
+	@$(CARGO) nextest --version >/dev/null 2>&1 || scripts/aloud $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
 	$(CARGO) nextest run --locked --workspace --profile ci
 	$(CARGO) test --locked --workspace --doc
 
 lint: components ## Check the format, run clippy and build the docs, warnings denied
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	scripts/aloud $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" scripts/aloud $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
 bench: build ## Measure plugin calls, 200 plugins, 100,000 connections, and small objects beside nginx
 	@scripts/deps bench
-	$(CARGO) bench --locked -p portcullis-tests --bench locate
-	$(CARGO) bench --locked -p portcullis-tests --bench plugins
-	$(CARGO) bench --locked -p portcullis-tests --bench connections
+	scripts/aloud $(CARGO) bench --locked -p portcullis-tests --bench locate
+	scripts/aloud $(CARGO) bench --locked -p portcullis-tests --bench plugins
+	scripts/aloud $(CARGO) bench --locked -p portcullis-tests --bench connections
 	scripts/bench-gateway $(ARGS)
 
 rows: ## List every row of SPEC with its tests and their last result (after make test)
