@@ -1,7 +1,7 @@
 // A look at one object. What is shown is a blob of an allowed type, made here: nothing in it is ever run.
 
 import { h, actionButton, copyButton, count, lines, named, plain, say, size, when } from "./dom.js";
-import { ask, bytes } from "./api.js";
+import { ask, bytes, post } from "./api.js";
 import { fact, problem } from "./parts.js";
 
 const MIB = 1 << 20;
@@ -134,6 +134,7 @@ export function panel({ connection, tail, shown, signal }) {
               "Too large for a browser's memory. On a command line: ",
               h("code", null, `portcullis cat ${connection} `, named(one.path)),
             ),
+        actionButton("Copy link", {}, () => link(one.path, actions)),
       );
       if (kind === "text") await showText(figure, one.path, length, mine);
       else if (kind && (length ?? 0) <= SHOWN[kind].most) await showMedia(figure, one.path, kind, type, mine);
@@ -186,6 +187,18 @@ export function panel({ connection, tail, shown, signal }) {
         : h(kind, { src: url, controls: true, onerror: broken, "aria-label": `Preview of ${plain(tail(path) || path)}` });
     figure.replaceChildren(element);
     say("The preview is shown");
+  }
+  /** A signed URL, copied at once, and how long it lasts. */
+  async function link(path, actions) {
+    try {
+      const { url, expires_at } = await post(`/connections/${encodeURIComponent(connection)}/sign`, { source_path: path });
+      const copy = copyButton(url, "link");
+      preview.querySelector(".link")?.remove();
+      actions.after(h("p", { class: "hint link" }, "Opens this object for whoever has it; ends ", when(expires_at), ". ", copy));
+      copy.click();
+    } catch (error) {
+      preview.querySelector("figure")?.replaceChildren(problem(error, () => link(path, actions)));
+    }
   }
   async function download(path) {
     try {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use portcullis_tests::api::{Answer, Api};
 use portcullis_tests::gateway::Gateway;
@@ -115,6 +115,14 @@ impl Scene {
             self.keep(&answer);
         }
         assert_eq!(self.member.read(name, &source).await.text(), kind.files[0].1, "{name}");
+        // By URLs that are signed; what is in one, in the clear and as it is sent.
+        let signed = self.post(&format!("{one}/sign"), &json!({"source_path": source})).await.expect(201);
+        let url = signed["url"].as_str().unwrap();
+        let token = URL_SAFE_NO_PAD.decode(url.split_once("token=").unwrap().1).unwrap();
+        self.answers.push(token.iter().map(|byte| char::from(*byte)).collect());
+        let by_url = self.api.with_token("").get(&url.replace(self.gateway.url(), "")).await;
+        assert_eq!(by_url.text(), kind.files[0].1, "{name}");
+        self.keep(&by_url);
         let assets = json!([{"source_path": source}, {"source_path": outside}]);
         let job = self.member.post("/api/v1/ingestion/assets", &json!({"dataset_id": "d", "connection_name": name, "assets": assets})).await.expect(202);
         let id = job["job_id"].as_str().unwrap();

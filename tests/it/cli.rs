@@ -72,6 +72,28 @@ async fn c02_b13_what_the_command_line_shows_is_what_there_is() {
 }
 
 #[tokio::test]
+async fn l09_a_url_is_printed_alone_and_opens_the_object_without_a_token() {
+    let (play, source) = with_connection().await;
+    let nobody = play.api.with_token("");
+    let ran = portcullis(&play.gateway, &["sign", "web_one", &source]).await;
+    let url = String::from_utf8(ran.out).unwrap();
+    let path = url.strip_prefix(play.gateway.url()).and_then(|rest| rest.strip_suffix('\n')).unwrap_or_else(|| panic!("{url}{}", ran.err));
+    assert_eq!(nobody.get(path).await.body, [0, 159, 146, 150, 10, 13, 27, 255].as_slice());
+    let ran = portcullis(&play.gateway, &["sign", "web_one", &source, "--method", "head", "--expires-in", "5", "--output", "json"]).await;
+    let signed: Value = serde_json::from_slice(&ran.out).unwrap();
+    assert!(signed["method"] == "HEAD" && signed["expires_at"].is_string() && signed["url"].as_str().unwrap().starts_with(play.gateway.url()), "{signed}");
+    for (arguments, code, says) in [
+        (["sign", "nobody", &source, "--expires-in", "5"], 3, "connection_not_found"),
+        (["sign", "web_one", "https://elsewhere.example/x", "--expires-in", "5"], 4, "scope_violation"),
+        (["sign", "web_one", &source, "--expires-in", "3601"], 1, "/expires_in"),
+        (["sign", "web_one", &source, "--method", "PUT"], 2, "possible values"),
+    ] {
+        let ran = portcullis(&play.gateway, &arguments).await;
+        assert!(ran.code == code && ran.err.contains(says) && ran.out.is_empty(), "{arguments:?}: {} {}", ran.code, ran.err);
+    }
+}
+
+#[tokio::test]
 async fn c12_l01_connections_are_imported_and_what_is_not_says_why() {
     let play = play().await;
     let settings = play.origin.settings();

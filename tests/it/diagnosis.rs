@@ -73,7 +73,8 @@ the remedy what to do. What was not come to is not in the answer.
 
 The order for AWS: settings, STS in the region, the role (with the connection's own external id, without one, with another one), whose session it is,
 where the bucket is, list, head, a ranged read, the object's key, the clock, the signature. For https: name resolution, connection, TLS, the token, the request.
-Bytes go through the gateway, so a bucket needs no CORS.
+Bytes go through the gateway, so a bucket needs no CORS, and what can be read can be signed: a signed URL (`POST …/sign`) is the gateway's own, for every
+connector. S3's native signed URLs are not offered: one would outlive a connection that was disabled or deleted.
 
 This table is written by the test that produces each of these faults (`tests/it/diagnosis.rs`).
 

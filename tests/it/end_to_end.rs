@@ -2,23 +2,25 @@
 
 use http::Method;
 use portcullis_tests::api::Api;
-use portcullis_tests::aws::sha256_hex;
+use portcullis_tests::aws::{Entry, Service, sha256_hex};
 use portcullis_tests::gateway::{Gateway, binary};
 use portcullis_tests::openapi::PATH;
+use portcullis_tests::origin::guard::TOKEN_PATH;
 use serde_json::{Value, json};
 
 use crate::kinds::{Kind, Remotes, uploaded};
 use crate::openapi::without;
 use crate::plugin_install::{connectors, grant};
+use crate::signed::opens;
 
 #[tokio::test]
-async fn b08_c03_the_connectors_that_come_as_files_serve_from_the_moment_they_are_granted() {
+async fn b08_c03_l09_b05_sp31_s23_the_connectors_that_come_as_files_serve_from_the_moment_they_are_granted() {
     let remotes = Remotes::start().await;
     all_serve(&remotes, &remotes.files()).await;
 }
 
 #[tokio::test]
-async fn b08_b15_the_connectors_in_c_javascript_and_python_serve_from_the_moment_they_are_granted() {
+async fn b08_b15_l09_b05_sp31_s23_the_connectors_in_c_javascript_and_python_serve_from_the_moment_they_are_granted() {
     let remotes = Remotes::start().await;
     all_serve(&remotes, &remotes.examples()).await;
 }
@@ -34,10 +36,12 @@ async fn all_serve(remotes: &Remotes, kinds: &[Kind]) {
         let name = format!("my_{}", kind.id);
         connected(remotes, &api, kind, &name).await;
         read(remotes, &api, kind, &name).await;
+        opens(remotes, &api, kind, &name).await;
         ingested(&api, kind, &name).await;
         println!("{}: {:?}", kind.id, start.elapsed());
         expected.push(kind.id.to_owned());
     }
+    only_read(remotes);
     expected.sort();
     assert_eq!(connectors(&api).await, expected);
     assert_eq!(gateway.id(), process, "in one process");
@@ -50,6 +54,16 @@ async fn all_serve(remotes: &Remotes, kinds: &[Kind]) {
         assert_eq!(gateway.api().read(&format!("my_{}", kind.id), source).await.text(), *content, "{}: after a kill", kind.id);
     }
     assert!(!gateway.log().contains("panicked"));
+}
+
+/// Whatever was created, tested, listed, read and ingested: nothing was asked of a remote but to read, and of STS and a token endpoint a session.
+fn only_read(remotes: &Remotes) {
+    let (aws, web) = (remotes.aws.journal(), remotes.origin.journal());
+    assert!(!web.is_empty());
+    let writes = aws.iter().filter(|entry| !["GET", "HEAD"].contains(&entry.method.as_str()) && entry.service != Some(Service::Sts));
+    assert_eq!(writes.collect::<Vec<_>>(), Vec::<&Entry>::new());
+    let posted = web.iter().filter(|seen| !["GET", "HEAD"].contains(&seen.method.as_str())).map(|seen| (seen.method.as_str(), seen.target.as_str()));
+    assert!(posted.clone().all(|posted| posted == ("POST", TOKEN_PATH)), "{:?}", posted.collect::<Vec<_>>());
 }
 
 /// The type is there once it is granted, and with it nothing else has changed.

@@ -31,6 +31,7 @@ mod plugins;
 mod prompts;
 mod runtime;
 mod setup_kit;
+mod signed;
 mod strict;
 mod tenants;
 mod tidy;

@@ -37,6 +37,7 @@ flows! {
     c02_l01_l02_v02_v08_c07_a_role_is_reserved_before_it_exists_then_entered_and_ready: "wizard-role",
     c02_c21_c25_p13_v10_a_connection_with_a_secret_is_made_edited_disabled_and_deleted: "wizard-secret",
     c23_objects_are_browsed_previewed_and_downloaded: "browse",
+    l09_b05_l08_a_page_of_another_origin_reads_by_signed_urls: "signed",
     c13_c34_c35_c36_l17_a_job_is_followed_and_its_failed_ones_tried_again: "ingest",
     b08_a_connector_is_dropped_in_granted_used_replaced_and_removed: "plugins",
     c39_a_token_is_shown_once_and_revoked_at_once: "tokens",
@@ -67,7 +68,13 @@ fn set(play: &Play) -> Value {
         play.aws.put(MEDIA, &format!("train/{name}"), media(name));
     }
     let active = "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(2)</script></svg>";
-    for (name, text) in [("drawing.svg", active), ("page.html", "<script>alert(3)</script>"), ("no-image.png", "no image"), ("empty.txt", "")] {
+    for (name, text) in [
+        ("drawing.svg", active),
+        ("page.html", "<script>alert(3)</script>"),
+        ("no-image.png", "no image"),
+        ("empty.txt", ""),
+        ("script.js", "window.evil = true"),
+    ] {
         play.aws.put(MEDIA, &format!("train/{name}"), text);
     }
     for key in HOSTILE_KEYS {

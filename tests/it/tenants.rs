@@ -135,8 +135,11 @@ async fn a04_a05_what_belongs_to_another_organization_is_as_good_as_none_on_ever
         if operation.path.contains("/plugins/") && !operators {
             continue; // Connectors are everybody's.
         }
-        let body =
-            operation.described["requestBody"].is_object().then(|| if operation.method == Method::PATCH { json!({"description": "x"}) } else { json!({}) });
+        let body = operation.described["requestBody"].is_object().then(|| match operation.path.rsplit('/').next() {
+            Some("sign") => json!({"source_path": source}),
+            _ if operation.method == Method::PATCH => json!({"description": "x"}),
+            _ => json!({}),
+        });
         for (foreign, absent) in values {
             let ask = async |value: &str| described.call_as(&mine, operation.method.clone(), &operation.filled(value), &[], body.as_ref()).await;
             let (foreign_answer, absent_answer) = (ask(foreign).await, ask(absent).await);

@@ -274,6 +274,21 @@ fn a_plugin_knows_the_sdk_alone() {
     report("plugins know plugins/sdk alone", "a plugin and the host share the contract in wit/ and nothing else", broken);
 }
 
+/// SECURITY P31. What a plugin may have the host do, by name: a verb that writes would be a new one here.
+#[test]
+fn sp31_m26_the_contract_has_no_verb_but_reading() {
+    const READS: [&str; 10] =
+        ["write", "acquire", "caller-identity", "probe-external-id", "bucket-region", "head", "probe-read", "%list", "head", "get-document"];
+    let text = fs::read_to_string(root().join("wit/connector.wit")).unwrap();
+    let imported = text.split("\ninterface ").filter(|interface| ["log {", "aws {", "http {"].iter().any(|name| interface.starts_with(name)));
+    let verbs: Vec<(&str, &str)> = imported.flat_map(str::lines).filter_map(|line| line.trim().split_once(": func(")).collect();
+    let names: Vec<&str> = verbs.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, READS, "'write' is of lines to the log");
+    for (name, rest) in verbs {
+        assert!(!["method", "body", "content:"].iter().any(|word| rest.contains(word)), "{name}: the host alone chooses the method, and sends no body: {rest}");
+    }
+}
+
 #[test]
 fn a_source_of_time_or_chance_is_an_argument() {
     let mut broken = Vec::new();

@@ -16,6 +16,7 @@ mod plugin;
 mod progress;
 mod serve;
 mod settings;
+mod sign;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -86,6 +87,8 @@ enum ApiVerb {
     Asset(job::AssetVerb),
     /// Write one object to standard output, or to a file.
     Cat(object::Cat),
+    /// Print a URL that opens one object for whoever has it, for a while.
+    Sign(sign::Sign),
     /// List objects through a connection.
     Ls(object::Ls),
     /// Show the requests that a connection would send for source paths, without sending any.
@@ -141,6 +144,7 @@ async fn call(verb: ApiVerb, client: &Client, output: Output) -> Done {
         ApiVerb::Job(verb) => verb.run(client, output).await,
         ApiVerb::Asset(verb) => verb.run(client, output).await,
         ApiVerb::Cat(verb) => verb.run(client).await,
+        ApiVerb::Sign(verb) => verb.run(client, output).await,
         ApiVerb::Ls(verb) => verb.run(client, output).await,
         ApiVerb::Plan(verb) => verb.run(client, output).await,
         ApiVerb::Organization(verb) => verb.run(client, output).await,

@@ -62,6 +62,10 @@ pub struct Server {
     /// something in front speaks TLS, or that the network is private.
     #[config(env = "PORTCULLIS__SERVER__INSECURE_LISTEN", default = false)]
     pub insecure_listen: bool,
+    /// What the gateway is called from outside, as `https://gateway.example.com`: signed URLs begin with it. Default: the address that it
+    /// listens on. The `Host` of a request is not used: behind a proxy neither its name nor its scheme is what others have to use.
+    #[config(env = "PORTCULLIS__SERVER__PUBLIC_URL")]
+    pub public_url: Option<String>,
 }
 
 #[derive(Debug, Serialize, confique::Config)]
@@ -169,6 +173,7 @@ impl Config {
         let settings = Settings::from_layer(given.with_fallback(Given::default_values())).map_err(invalid)?;
         let config = Self { settings, bootstrap_token };
         config.endpoint_url()?;
+        config.public_url()?;
         config.judge()?;
         Ok(config)
     }
@@ -215,10 +220,21 @@ impl Config {
     pub fn endpoint_url(&self) -> Result<Option<Url>> {
         let Some(text) = &self.settings.aws.endpoint_url else { return Ok(None) };
         let shape = || wrong("aws.endpoint_url is a URL as https://s3.example.com:9000, without a path, a query or a password");
-        let url = Url::parse(text).map_err(|_| shape())?;
-        let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-        if plain && matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(Some(url)) } else { Err(shape()) }
+        plain_url(text).filter(|url| url.path() == "/").map(Some).ok_or_else(shape)
     }
+
+    /// May have a path: that of a proxy which takes it away.
+    pub fn public_url(&self) -> Result<Option<Url>> {
+        let Some(text) = &self.settings.server.public_url else { return Ok(None) };
+        let shape = || wrong("server.public_url is a URL as https://gateway.example.com, without a query or a password");
+        plain_url(text).map(Some).ok_or_else(shape)
+    }
+}
+
+fn plain_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    (plain && matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
 fn beside(folder: &Path, suffix: &str) -> PathBuf {

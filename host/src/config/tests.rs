@@ -23,6 +23,8 @@ fn what_is_wrong_in_a_file_is_named() {
         ("not an account", "[platform]\naccount_id = '123'", "account_id"),
         ("two accounts", "[platform]\naccount_id = '111111111111'\nrole_arn = 'arn:aws:iam::222222222222:role/Gw'", "account_id"),
         ("a password in the endpoint", "[aws]\nendpoint_url = 'https://a:b@minio.internal'", "endpoint_url"),
+        ("a query in the public URL", "[server]\npublic_url = 'https://gw.example/?a:b@'", "public_url"),
+        ("a public URL without a scheme", "[server]\npublic_url = 'gw.example'", "public_url"),
         ("no network", "[egress]\nallow_networks = ['10.0.0.0/33']", "allow_networks"),
         ("plain http anywhere", "[egress]\nallow_http = true", "allow_networks"),
         ("the key beside its lock", "data_dir = '/d'\n[vault]\nkey_file = '/d/master.key'", "key_file"),

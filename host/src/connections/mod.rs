@@ -9,6 +9,7 @@ mod open;
 mod plan;
 mod records;
 mod removal;
+mod signed;
 mod together;
 mod watch;
 
@@ -31,6 +32,8 @@ pub use default::is_default;
 pub use moving::Move;
 pub use records::Listed;
 use records::{Found, Records};
+use signed::Signer;
+pub use signed::{MAX_SIGNED, Signed, revoked};
 
 /// Who the gateway is to its customers, from configuration.
 #[derive(Clone, Debug)]
@@ -113,12 +116,14 @@ pub struct Connections {
     random: Random,
     plugins: Arc<Plugins>,
     served: open::ServedCache,
+    signer: Signer,
 }
 
 impl Connections {
     pub fn new(parts: Parts) -> Self {
         Self {
             records: Records(parts.store),
+            signer: Signer(parts.vault.derive("signed URLs")),
             vault: parts.vault,
             broker: parts.broker,
             platform: parts.platform,

@@ -80,7 +80,11 @@ impl Connections {
 
     /// Reads one object through a connection.
     pub async fn open(&self, org: &OrgId, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
-        let served = self.served(org, name_or_id).await?;
+        self.open_through(&*self.served(org, name_or_id).await?, source, read).await
+    }
+
+    pub(super) async fn open_through(&self, served: &Served, source: &str, read: Read) -> Result<Object> {
+        let org = &served.grant.connection.org;
         let (credentials, location) = served.together.locate(&served.connector.plugin, org, &served.settings, source).await?;
         let location = location?;
         let action = if read.head { Action::Head } else { Action::Read };

@@ -25,6 +25,7 @@ mod plugins;
 mod precondition;
 mod problem;
 mod routes;
+mod signed;
 mod throttle;
 mod tokens;
 
@@ -56,6 +57,8 @@ pub(crate) struct Gateway {
     document: Document,
     /// `/readyz` says so, so that nobody sends more.
     draining: AtomicBool,
+    /// What signed URLs begin with: no slash at the end. `None`: it is not known how the gateway is called from outside.
+    public_url: Option<String>,
     requests: AtomicU64,
     /// Tells the requests of this run from those of others.
     run: u32,
@@ -70,7 +73,8 @@ pub async fn serve(config: Config) -> Result<()> {
     let (app, first_token) = App::start(&config, Compiler::this_program()).await?;
     let listener = listen::bind(config.settings.server.listen).await?;
     let address = listener.local_addr().map_err(|error| Error::internal("listen_failed", "the listening address is unknown").with_source(error))?;
-    let gateway = Arc::new(Gateway::new(app));
+    let public_url = signed::public_url(config.public_url()?.as_ref(), address);
+    let gateway = Arc::new(Gateway::new(app, public_url));
     greet(address, first_token.as_ref()).map_err(|error| Error::internal("output_closed", "standard output cannot be written").with_source(error))?;
     drop(first_token);
     idempotency::keep_clean(gateway.idempotency.clone());
@@ -88,7 +92,7 @@ fn greet(address: std::net::SocketAddr, first_token: Option<&Minted>) -> std::io
 }
 
 impl Gateway {
-    fn new(app: App) -> Self {
+    fn new(app: App, public_url: Option<String>) -> Self {
         let mut run = [0; 4];
         (app.random)(&mut run);
         let (store, clock, random) = (app.store.clone(), app.clock.clone(), app.random.clone());
@@ -98,6 +102,7 @@ impl Gateway {
             failures: Throttle::default(),
             document: Document::new(routes().into_parts().1),
             draining: AtomicBool::new(false),
+            public_url,
             requests: AtomicU64::new(0),
             run: u32::from_le_bytes(run),
             app,
@@ -115,7 +120,7 @@ fn routes() -> Routes {
         .merge(organizations::routes())
         .merge(tokens::routes())
         .merge(Routes::new("gateway").get("/openapi.json", openapi::document, openapi::describe()));
-    page::routes().merge(health::routes()).nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
+    page::routes().merge(health::routes()).merge(signed::routes()).nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
 }
 
 fn router(gateway: Arc<Gateway>) -> Router {

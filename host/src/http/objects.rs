@@ -28,9 +28,19 @@ async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, 
     if source.is_empty() || source.len() > MAX_SOURCE || source.contains('\0') {
         return Err(wrong("'source_path' is 1 to 4096 bytes without NUL").into());
     }
-    let head = method == Method::HEAD;
-    let asked = Read { head, range: range(&headers), if_match: text(&headers, header::IF_MATCH)?, if_none_match: text(&headers, header::IF_NONE_MATCH)? };
-    let Object { status, meta, body } = gateway.app.connections.open(&caller.org, &connection, &source, asked).await?;
+    let asked = asked(&method, &headers)?;
+    let head = asked.head;
+    answer(gateway.app.connections.open(&caller.org, &connection, &source, asked).await?, head)
+}
+
+/// What the method and the headers of a request ask for.
+pub fn asked(method: &Method, headers: &HeaderMap) -> Result<Read, Error> {
+    let (if_match, if_none_match) = (text(headers, header::IF_MATCH)?, text(headers, header::IF_NONE_MATCH)?);
+    Ok(Read { head: method == Method::HEAD, range: range(headers), if_match, if_none_match })
+}
+
+pub fn answer(object: Object, head: bool) -> Answer {
+    let Object { status, meta, body } = object;
     // What a remote says of a range that it does not have is not the object.
     let bodiless = head || matches!(status, 304 | 416);
     let mut response = Response::new(if bodiless { Body::empty() } else { Body::new(body) });

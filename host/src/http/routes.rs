@@ -47,6 +47,12 @@ impl Routes {
         self
     }
 
+    /// What a browser asks before it lets another origin's page ask: no operation either.
+    pub fn preflight<T: 'static>(mut self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
+        self.router = self.router.route(path, on(MethodFilter::OPTIONS, handler));
+        self
+    }
+
     fn route<T: 'static, const N: usize>(
         mut self,
         filter: MethodFilter,

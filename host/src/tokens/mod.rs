@@ -129,6 +129,13 @@ impl Tokens {
         Ok(self.records.get(&key(&caller.org, caller.token)).await?.ok_or_else(unauthorized)?.value)
     }
 
+    /// Who a token is, by its id: for what was made in its name. `unauthorized` once it was revoked, with its organization or alone, or is over.
+    pub async fn holder(&self, org: &OrgId, id: TokenId) -> Result<Caller> {
+        let found = self.records.get(&key(org, id)).await?.filter(|found| !is_over(found.value.expires_at, (self.clock)()));
+        let TokenRecord { id, org, role, .. } = found.ok_or_else(unauthorized)?.value;
+        Ok(Caller { org, role, token: id })
+    }
+
     /// In the order of their ids.
     pub async fn list(&self, org: &OrgId, after: Option<TokenId>, limit: usize) -> Result<Vec<TokenRecord>> {
         let after = after.map(|id| key(org, id));

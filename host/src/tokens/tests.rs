@@ -246,3 +246,22 @@ async fn c05_organizations_with_tokens_older_than_their_record_are_adopted_and_l
     world.tokens.delete_organization(&OrgId::new("b").expect("an id")).await.expect("deleted");
     assert_eq!(names(None, 2).await, ["a_1", "b-2"]);
 }
+
+#[tokio::test]
+async fn l09_c39_whose_name_something_was_signed_in_is_known_until_the_token_ends() {
+    let world = World::with_acme().await;
+    let _admin = world.mint(Role::Admin).await;
+    let end = Timestamp::from_millis(2_000_000);
+    let short = world.minted(world.tokens.mint(&world.acme, Role::Member, "short", Some(end)).await).record;
+    let long = world.mint(Role::Member).await.record;
+    let holder = async |org: &OrgId, id| world.tokens.holder(org, id).await.map_err(|error| error.code().to_owned());
+    let caller = holder(&world.acme, short.id).await.expect("it is good");
+    assert_eq!((caller.org, caller.role, caller.token), (world.acme.clone(), Role::Member, short.id));
+    let refused = Some("unauthorized".to_owned());
+    assert_eq!(holder(&OrgId::new("other").expect("an organization"), short.id).await.err(), refused, "in another organization");
+    world.now.store(end.millis(), Ordering::SeqCst);
+    assert_eq!(holder(&world.acme, short.id).await.err(), refused, "its time is over");
+    holder(&world.acme, long.id).await.expect("it is good");
+    world.tokens.revoke(&world.acme, long.id).await.expect("revoked");
+    assert_eq!(holder(&world.acme, long.id).await.err(), refused, "revoked");
+}

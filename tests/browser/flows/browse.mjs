@@ -41,6 +41,15 @@ export default async ({ page, held, look }) => {
   const [download] = await Promise.all([page.waitForEvent("download"), preview.getByRole("button", { name: "Download" }).click()]);
   same(download.suggestedFilename(), "fractal.png", "its name");
   check(readFileSync(await download.path()).equals(readFileSync(scene.image)), "its bytes");
+
+  // A link for somebody without a token.
+  await preview.getByRole("button", { name: "Copy link" }).click();
+  await preview.getByRole("button", { name: "Copied link" }).waitFor();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  check(link.startsWith(`${scene.url}/s?token=`), link);
+  const opened = await fetch(link);
+  same([opened.status, opened.headers.get("content-length")], [200, String(readFileSync(scene.image).length)], "the link opens it");
+  await look("link");
   await preview.getByRole("button", { name: "Close" }).click();
 
   await row("fractal.png").getByRole("checkbox").check();

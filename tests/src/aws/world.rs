@@ -251,6 +251,7 @@ fn guess(key: &str) -> String {
         "csv" => "text/csv",
         "json" => "application/json",
         "txt" => "text/plain",
+        "js" => "text/javascript",
         _ => "binary/octet-stream",
     }
     .to_owned()

@@ -8,7 +8,7 @@ use crate::http::body::MAX_BODY;
 use crate::http::connections::MAX_TOKEN;
 use crate::model::Role;
 
-fn of_one(id: &'static str, summary: &'static str) -> Operation {
+pub(super) fn of_one(id: &'static str, summary: &'static str) -> Operation {
     operation(id, summary).path("name_or_id", "A connection's name or id.").fails(&[404])
 }
 

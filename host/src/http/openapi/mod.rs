@@ -13,6 +13,7 @@ pub mod organizations;
 pub mod plan;
 pub mod plugins;
 mod schemas;
+pub mod signed;
 pub mod tokens;
 
 use axum::extract::State;

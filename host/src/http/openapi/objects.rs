@@ -5,23 +5,37 @@ use serde_json::{Value, json};
 use super::{Operation, operation, refer};
 
 pub fn read() -> Operation {
-    asked(operation("read_object", "An object's bytes, from its remote through the gateway"))
+    bytes(asked(operation("read_object", "An object's bytes, from its remote through the gateway")))
+}
+
+pub fn head() -> Operation {
+    no_bytes(asked(operation("head_object", "An object's headers")))
+}
+
+pub fn bytes(operation: Operation) -> Operation {
+    operation
         .response(200, json!({"description": "All of it.", "headers": headers(), "content": any()}))
         .response(206, json!({"description": "The range that was asked for.", "headers": headers(), "content": any()}))
 }
 
-pub fn head() -> Operation {
-    asked(operation("head_object", "An object's headers"))
+pub fn no_bytes(operation: Operation) -> Operation {
+    operation
         .head()
         .response(200, json!({"description": "There is such an object.", "headers": headers()}))
         .response(206, json!({"description": "There is such a range.", "headers": headers()}))
 }
 
 fn asked(operation: Operation) -> Operation {
-    operation
+    let operation = operation
         .about("A secret of the connection is never sent anywhere but to its own remote. What a browser shows of the answer is inert.")
         .required_query("connection", "A connection's name or id.", json!({"type": "string"}))
-        .required_query("source_path", "Where the object is.", refer("SourcePath"))
+        .required_query("source_path", "Where the object is.", refer("SourcePath"));
+    conditions(operation)
+}
+
+/// The headers that ask for a part of an object or for a certain version of it, and the answers that these lead to.
+pub fn conditions(operation: Operation) -> Operation {
+    operation
         .header("Range", "One range of bytes, as `bytes=0-99`. Anything else is answered with the whole object.")
         .header("If-Range", "With it the whole object is sent.")
         .header("If-Match", "An ETag: another one by now is 502, `object_changed`.")

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{connections, health, ingestion, or_null, organizations, plan, plugins, refer, tokens};
+use super::{connections, health, ingestion, or_null, organizations, plan, plugins, refer, signed, tokens};
 
 pub fn fixed() -> Map<String, Value> {
     let mut schemas = Map::new();
@@ -11,6 +11,7 @@ pub fn fixed() -> Map<String, Value> {
         connections::schemas(),
         plugins::schemas(),
         plan::schemas(),
+        signed::schemas(),
         ingestion::schemas(),
         organizations::schemas(),
         tokens::schemas(),

@@ -285,6 +285,21 @@ fn e21_a_plugin_sets_no_header_but_accept() {
 }
 
 #[test]
+fn p31_m26_no_header_of_a_plan_makes_a_read_into_a_write() {
+    let grant = assets();
+    let at = || object("https://assets.cust.example/x");
+    for name in
+        ["x-http-method", "X-HTTP-Method-Override", "x-method-override", "X-METHOD-OVERRIDE", "content-length", "Content-Type", "transfer-encoding", "expect"]
+    {
+        let pieces = vec![Piece::Text("DELETE".to_owned())];
+        let credential = Credential::Headers(vec![Header { name: name.to_owned(), pieces }]);
+        assert_eq!(code(grant.permit_http(Action::Read, &at(), &credential)), "header_not_allowed", "{name} of a credential");
+        let proposed = HttpObject { headers: vec![(name.to_owned(), "DELETE".to_owned())], ..at() };
+        assert_eq!(code(grant.permit_http(Action::Read, &proposed, &Credential::Anonymous)), "header_not_allowed", "{name} of a location");
+    }
+}
+
+#[test]
 fn h01_a_credential_fits_its_target() {
     let grant = assets();
     let web = |credential: Credential| code(grant.permit_http(Action::Read, &object("https://assets.cust.example/x"), &credential));
