@@ -194,7 +194,7 @@ export function panel({ connection, tail, shown, signal }) {
       const { url, expires_at } = await post(`/connections/${encodeURIComponent(connection)}/sign`, { source_path: path });
       const copy = copyButton(url, "link");
       preview.querySelector(".link")?.remove();
-      actions.after(h("p", { class: "hint link" }, "Opens this object for whoever has it; ends ", when(expires_at), ". ", copy));
+      actions.after(h("p", { class: "hint link" }, "Opens this object for whoever has it. Ends ", when(expires_at), " ", copy));
       copy.click();
     } catch (error) {
       preview.querySelector("figure")?.replaceChildren(problem(error, () => link(path, actions)));

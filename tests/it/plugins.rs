@@ -1,12 +1,10 @@
 //! The components that the gateway embeds, and the hostile one, in the sandbox that it runs: what was built is what was meant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis::model::{
-    Capability, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, ExternalId, Kind, OrgId, Plan, Principal, Target, Timestamp,
-};
+use portcullis::model::{Capability, Connection, ConnectionId, ConnectionName, Credential, Error, ExternalId, Kind, OrgId, Plan, Principal, Target, Timestamp};
 use portcullis::policy::{AddressPolicy, Grant};
 use portcullis::runtime::{Compiler, Limits, Plugin, Runtime, RuntimeConfig};
 use serde_json::{Value, json};
@@ -41,25 +39,16 @@ fn principal() -> Principal {
 fn grant(plugin: &Plugin, settings: Value) -> Arc<Grant> {
     let now = Timestamp::from_millis(0);
     let connection = Connection {
-        id: ConnectionId(uuid::Uuid::nil()),
-        org: OrgId::new("studio").expect("an organization"),
-        name: ConnectionName::new("some_connection").expect("a name"),
-        description: String::new(),
-        connector: plugin.description().id.clone(),
-        plugin: plugin.digest(),
         settings,
-        secrets: BTreeMap::new(),
-        external_id: ExternalId::new("0123456789abcdef0123456789abcdef").expect("an external id"),
-        test_location: None,
-        enabled: true,
-        identity: None,
-        state: ConnectionState::Pending,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: now,
-        updated_at: now,
+        ..Connection::new(
+            ConnectionId(uuid::Uuid::nil()),
+            OrgId::new("studio").expect("an organization"),
+            ConnectionName::new("some_connection").expect("a name"),
+            plugin.description().id.clone(),
+            plugin.digest(),
+            ExternalId::new("0123456789abcdef0123456789abcdef").expect("an external id"),
+            now,
+        )
     };
     Arc::new(Grant::new(connection, plugin.description(), plugin.imports().clone(), &AddressPolicy::default()).expect("a grant"))
 }

@@ -271,3 +271,73 @@ async fn a20_a_cursor_of_another_organization_or_list_or_a_broken_one_is_refused
     assert!(long.is_none_or(|answer| answer.status.is_client_error()), "a mebibyte");
     acme.get("/api/v1/connections").await.expect(200);
 }
+
+#[tokio::test]
+async fn a04_a06_who_may_not_manage_may_not_and_strangers_see_nothing() {
+    let play = play().await;
+    let made = ready_role(&play.api, &play.aws, "films").await;
+    let id = made["connection_id"].as_str().unwrap();
+    let member = play.api.token("default", "member").await;
+    for answer in [
+        member.post("/api/v1/connections", &role_body("mine")).await,
+        member.patch("/api/v1/connections/films", &json!({"description": "x"})).await,
+        member.delete("/api/v1/connections/films").await,
+        member.post("/api/v1/connections/films/test", &json!({})).await,
+        member.get("/api/v1/connections/films/setup").await,
+        member.post("/api/v1/tokens", &json!({"name": "more", "role": "admin"})).await,
+    ] {
+        answer.problem(403, "role_required");
+    }
+    assert_eq!(member.read("films", &format!("s3://{MEDIA}/train/a.jpg")).await.text(), "jpeg a", "members use connections");
+    let stranger = play.api.token("other", "admin").await;
+    for name in ["films", id] {
+        let theirs = stranger.get(&format!("/api/v1/connections/{name}")).await;
+        theirs.problem(404, "connection_not_found");
+        assert_eq!(stranger.read(name, &format!("s3://{MEDIA}/train/a.jpg")).await.status.as_u16(), 404);
+        assert_eq!(stranger.delete(&format!("/api/v1/connections/{name}")).await.status.as_u16(), 404);
+    }
+    let nobody = play.api.with_token("");
+    for (method, path) in [
+        (Method::GET, "/api/v1/connections"),
+        (Method::POST, "/api/v1/connections"),
+        (Method::GET, "/api/v1/objects?connection=films&source_path=s3://a/b"),
+        (Method::POST, "/api/v1/ingestion/assets"),
+        (Method::GET, "/api/v1/tokens"),
+        (Method::GET, "/api/v1/plugins"),
+    ] {
+        assert_eq!(nobody.send(method, path, &[], None).await.status.as_u16(), 401, "a01: {path}");
+    }
+    assert_eq!(nobody.get(&format!("/api/v1/connections?token={}", play.gateway.token())).await.status.as_u16(), 401, "a02: a token in a URL");
+}
+
+#[tokio::test]
+async fn c39_a_token_is_shown_once_and_dies_at_once() {
+    let play = play().await;
+    let minted = play.api.post("/api/v1/tokens", &json!({"name": "ci", "role": "member"})).await.expect(201);
+    let text = minted["token"].as_str().unwrap();
+    let theirs = play.api.with_token(text);
+    theirs.get("/api/v1/connections").await.expect(200);
+    let listed = play.api.get("/api/v1/tokens").await.text();
+    assert!(listed.contains("\"ci\"") && !listed.contains(text), "{listed}");
+    play.api.delete(&format!("/api/v1/tokens/{}", minted["token_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(theirs.get("/api/v1/connections").await.status.as_u16(), 401);
+    let past = play.api.post("/api/v1/tokens", &json!({"name": "past", "role": "member", "expires_at": "2020-01-01T00:00:00Z"})).await;
+    assert!(past.status.is_client_error(), "{}", past.text());
+}
+
+#[tokio::test]
+async fn c40_a12_who_guesses_tokens_is_slowed_down() {
+    let play = play().await;
+    let mut last = None;
+    for guess in 0..2000 {
+        let answer = play.api.with_token(&format!("pct_{guess:043}")).get("/api/v1/connections").await;
+        if answer.status.as_u16() == 429 {
+            last = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status.as_u16(), 401);
+    }
+    let slowed = last.expect("a guesser is slowed down");
+    assert!(slowed.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1, "{:?}", slowed.headers);
+    assert_eq!(slowed.headers["content-type"], "application/problem+json");
+}

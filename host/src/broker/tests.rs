@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -139,25 +138,17 @@ fn grant(vault: &Vault, port: u16) -> Arc<Grant> {
     let sealed = vault.seal(&org, id, "secret", 1, &Secret::new(CANARY.as_bytes().to_vec())).expect("sealed");
     let now = Timestamp::from_millis(0);
     let connection = Connection {
-        id,
-        org,
-        name: ConnectionName::new("customer").expect("a name"),
-        description: String::new(),
-        connector: "aws_iam_role".to_owned(),
-        plugin: Digest([0; 32]),
-        settings: json!({}),
         secrets: BTreeMap::from([("secret".to_owned(), sealed)]),
-        external_id: ExternalId::new("portcullis-0123456789abcdef0123").expect("an id"),
-        test_location: None,
-        enabled: true,
-        identity: None,
         state: ConnectionState::Ready,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: now,
-        updated_at: now,
+        ..Connection::new(
+            id,
+            org,
+            ConnectionName::new("customer").expect("a name"),
+            "aws_iam_role".to_owned(),
+            Digest([0; 32]),
+            ExternalId::new("portcullis-0123456789abcdef0123").expect("an id"),
+            now,
+        )
     };
     let egress = Egress(vec![
         EgressRule::S3 { bucket: Some(BucketName::new("bkt").expect("a bucket")), prefix: String::new() },

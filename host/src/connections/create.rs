@@ -39,25 +39,20 @@ impl Connections {
         let identity = identity(&connector, &settings);
         let now = (self.clock)();
         let mut connection = Connection {
-            id: new.id.unwrap_or_else(|| new_id(&self.random)),
-            org: org.clone(),
-            name,
             description: new.description,
-            connector: new.connector,
-            plugin: connector.plugin.digest(),
             settings,
-            secrets: BTreeMap::new(),
-            external_id: ExternalId::random(&self.random)?,
             test_location: test_location.map(String::from),
             enabled: new.enabled,
             identity,
-            state: ConnectionState::Pending,
-            revision: 1,
-            version: 1,
-            last_test: None,
-            last_good_at: None,
-            created_at: now,
-            updated_at: now,
+            ..Connection::new(
+                new.id.unwrap_or_else(|| new_id(&self.random)),
+                org.clone(),
+                name,
+                new.connector,
+                connector.plugin.digest(),
+                ExternalId::random(&self.random)?,
+                now,
+            )
         };
         self.seal(&mut connection, parted.secrets)?;
         let grant = self.grant_for(&connector, &connection)?;

@@ -1,8 +1,5 @@
 //! The default connection (SPEC C4): made from configuration, not stored; first in every list; neither edited nor deleted.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::Connections;
@@ -39,26 +36,18 @@ impl Connections {
             .ok_or_else(|| Error::internal("connector_not_installed", "the connector of the default connection is not installed"))?;
         let id = default_id(org);
         Ok(Connection {
-            id,
-            org: org.clone(),
-            name: self.platform.default_connection.clone(),
             description: format!("Reads the buckets whose policy lets {} in.", self.platform.name),
-            connector: CONNECTOR.to_owned(),
-            plugin: connector.plugin.digest(),
-            settings: Value::Object(serde_json::Map::new()),
-            secrets: BTreeMap::new(),
-            // A bucket policy has no external id; what ties a bucket to an organization is the session's tag.
-            external_id: ExternalId::new(format!("pc-{}", id.0.as_simple()))?,
-            test_location: None,
-            enabled: true,
-            identity: None,
             state: if self.platform.role_arn.is_some() { ConnectionState::Ready } else { ConnectionState::Pending },
-            revision: 1,
-            version: 1,
-            last_test: None,
-            last_good_at: None,
-            created_at: Timestamp::from_millis(0),
-            updated_at: Timestamp::from_millis(0),
+            ..Connection::new(
+                id,
+                org.clone(),
+                self.platform.default_connection.clone(),
+                CONNECTOR.to_owned(),
+                connector.plugin.digest(),
+                // A bucket policy has no external id; what ties a bucket to an organization is the session's tag.
+                ExternalId::new(format!("pc-{}", id.0.as_simple()))?,
+                Timestamp::from_millis(0),
+            )
         })
     }
 }

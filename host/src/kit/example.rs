@@ -10,7 +10,7 @@ use super::golden::Case;
 use super::made_up::Schema;
 use super::report::Id;
 use super::subject::Subject;
-use crate::model::{Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, ExternalId, Kind, Result, SealedSecret, Timestamp};
+use crate::model::{Connection, ConnectionId, ConnectionName, Credential, Error, ExternalId, Kind, Result, SealedSecret, Timestamp};
 use crate::policy::{AddressPolicy, Grant};
 
 /// Settings that are looked at from every side; golden files are all replayed.
@@ -47,25 +47,17 @@ pub fn grant(subject: &Subject, settings: &Value, secrets: BTreeSet<String>) -> 
     let plugin = subject.plugin();
     let (now, sealed) = (Timestamp::from_millis(0), || SealedSecret { key_id: String::new(), revision: 1, sealed: String::new() });
     let connection = Connection {
-        id: ConnectionId(Uuid::nil()),
-        org: subject.org.clone(),
-        name: ConnectionName::new("kit_connection")?,
-        description: String::new(),
-        connector: plugin.description().id.clone(),
-        plugin: plugin.digest(),
         settings: settings.clone(),
         secrets: secrets.into_iter().map(|name| (name, sealed())).collect::<BTreeMap<_, _>>(),
-        external_id: ExternalId::new(EXTERNAL_ID)?,
-        test_location: None,
-        enabled: true,
-        identity: None,
-        state: ConnectionState::Pending,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: now,
-        updated_at: now,
+        ..Connection::new(
+            ConnectionId(Uuid::nil()),
+            subject.org.clone(),
+            ConnectionName::new("kit_connection")?,
+            plugin.description().id.clone(),
+            plugin.digest(),
+            ExternalId::new(EXTERNAL_ID)?,
+            now,
+        )
     };
     Grant::new(connection, plugin.description(), plugin.imports().clone(), &addresses())
 }

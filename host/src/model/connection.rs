@@ -70,6 +70,34 @@ pub struct Connection {
     pub updated_at: Timestamp,
 }
 
+impl Connection {
+    /// Enabled and not tested, without settings and secrets.
+    #[must_use]
+    pub fn new(id: ConnectionId, org: OrgId, name: ConnectionName, connector: String, plugin: Digest, external_id: ExternalId, now: Timestamp) -> Self {
+        Self {
+            id,
+            org,
+            name,
+            description: String::new(),
+            connector,
+            plugin,
+            settings: Value::Object(serde_json::Map::new()),
+            secrets: BTreeMap::new(),
+            external_id,
+            test_location: None,
+            enabled: true,
+            identity: None,
+            state: ConnectionState::Pending,
+            revision: 1,
+            version: 1,
+            last_test: None,
+            last_good_at: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// Of a connection that was stored before it could be disabled.
 fn enabled() -> bool {
     true

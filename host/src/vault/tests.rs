@@ -1,6 +1,5 @@
 //! What a sealed secret survives, and what it must not.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::model::{ConnectionName, ConnectionState, Digest, ExternalId, Timestamp};
+use crate::model::{ConnectionName, Digest, ExternalId, Timestamp};
 
 // `Secret` and `Vault` must not be printable: with a `Debug` of their own these lines are ambiguous and do not compile.
 trait NotPrintable<A> {
@@ -31,27 +30,15 @@ fn vault() -> Vault {
 
 /// A connection of `acme` with `secret` sealed in revision 1 as its field `password`.
 fn connection(vault: &Vault, secret: &[u8]) -> Connection {
-    let mut connection = Connection {
-        id: ConnectionId(uuid::Uuid::from_u128(1)),
-        org: OrgId::new("acme").expect("an organization"),
-        name: ConnectionName::new("one").expect("a name"),
-        description: String::new(),
-        connector: "https_basic".to_owned(),
-        plugin: Digest([0; 32]),
-        settings: serde_json::json!({}),
-        secrets: BTreeMap::new(),
-        external_id: ExternalId::new("x".repeat(32)).expect("an id"),
-        test_location: None,
-        enabled: true,
-        identity: None,
-        state: ConnectionState::Pending,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: Timestamp::from_millis(0),
-        updated_at: Timestamp::from_millis(0),
-    };
+    let mut connection = Connection::new(
+        ConnectionId(uuid::Uuid::from_u128(1)),
+        OrgId::new("acme").expect("an organization"),
+        ConnectionName::new("one").expect("a name"),
+        "https_basic".to_owned(),
+        Digest([0; 32]),
+        ExternalId::new("x".repeat(32)).expect("an id"),
+        Timestamp::from_millis(0),
+    );
     let sealed = vault.seal(&connection.org, connection.id, "password", 1, &Secret::new(secret.to_vec())).expect("sealed");
     connection.secrets.insert("password".to_owned(), sealed);
     connection

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
-use serde_json::json;
-
 use super::*;
 use crate::model::{BucketName, Connection, ConnectionName, ConnectionState, Digest, ExternalId};
 use crate::policy::{Egress, EgressRule};
@@ -126,25 +124,16 @@ impl World {
 fn grant_of(org: &str, egress: Vec<EgressRule>) -> Arc<Grant> {
     let now = Timestamp::from_millis(0);
     let connection = Connection {
-        id: ConnectionId(uuid::Uuid::from_u128(7)),
-        org: OrgId::new(org).expect("an org"),
-        name: ConnectionName::new("customer").expect("a name"),
-        description: String::new(),
-        connector: "aws_iam_role".to_owned(),
-        plugin: Digest([0; 32]),
-        settings: json!({}),
-        secrets: std::collections::BTreeMap::new(),
-        external_id: ExternalId::new(external_id()).expect("an id"),
-        test_location: None,
-        enabled: true,
-        identity: None,
         state: ConnectionState::Ready,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: now,
-        updated_at: now,
+        ..Connection::new(
+            ConnectionId(uuid::Uuid::from_u128(7)),
+            OrgId::new(org).expect("an org"),
+            ConnectionName::new("customer").expect("a name"),
+            "aws_iam_role".to_owned(),
+            Digest([0; 32]),
+            ExternalId::new(external_id()).expect("an id"),
+            now,
+        )
     };
     Arc::new(Grant { connection, egress: Egress(egress), capabilities: BTreeSet::new(), asked_anew: None })
 }

@@ -1,31 +1,21 @@
 //! Only what passed its test serves, and what changed is never served from memory.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::model::{ConnectionId, ConnectionName, Digest, ExternalId, Finding, LastTest, Timestamp};
 
 fn connection(state: ConnectionState, last_test: Option<LastTest>) -> Connection {
     Connection {
-        id: ConnectionId(uuid::Uuid::from_u128(1)),
-        org: OrgId::new("acme").unwrap(),
-        name: ConnectionName::new("films").unwrap(),
-        description: String::new(),
-        connector: "https_bearer".to_owned(),
-        plugin: Digest([0; 32]),
-        settings: serde_json::json!({}),
-        secrets: BTreeMap::new(),
-        external_id: ExternalId::new("pc-000000000000000000000000").unwrap(),
-        test_location: None,
-        enabled: true,
-        identity: None,
         state,
-        revision: 1,
-        version: 1,
         last_test,
-        last_good_at: None,
-        created_at: Timestamp::from_millis(0),
-        updated_at: Timestamp::from_millis(0),
+        ..Connection::new(
+            ConnectionId(uuid::Uuid::from_u128(1)),
+            OrgId::new("acme").unwrap(),
+            ConnectionName::new("films").unwrap(),
+            "https_bearer".to_owned(),
+            Digest([0; 32]),
+            ExternalId::new("pc-000000000000000000000000").unwrap(),
+            Timestamp::from_millis(0),
+        )
     }
 }
 

@@ -1,6 +1,5 @@
 //! Names are unique, ids belong to one organization, and a stale writer loses.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -13,25 +12,16 @@ fn records() -> Records {
 
 fn connection(org: &str, name: &str, number: u128) -> Connection {
     Connection {
-        id: ConnectionId(uuid::Uuid::from_u128(number)),
-        org: OrgId::new(org).unwrap(),
-        name: ConnectionName::new(name).unwrap(),
-        description: String::new(),
-        connector: if number.is_multiple_of(2) { "https_basic" } else { "https_bearer" }.to_owned(),
-        plugin: Digest([0; 32]),
-        settings: serde_json::json!({}),
-        secrets: BTreeMap::new(),
-        external_id: ExternalId::new("pc-000000000000000000000000").unwrap(),
-        test_location: None,
-        enabled: true,
-        identity: None,
         state: ConnectionState::Ready,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: Timestamp::from_millis(0),
-        updated_at: Timestamp::from_millis(0),
+        ..Connection::new(
+            ConnectionId(uuid::Uuid::from_u128(number)),
+            OrgId::new(org).unwrap(),
+            ConnectionName::new(name).unwrap(),
+            if number.is_multiple_of(2) { "https_basic" } else { "https_bearer" }.to_owned(),
+            Digest([0; 32]),
+            ExternalId::new("pc-000000000000000000000000").unwrap(),
+            Timestamp::from_millis(0),
+        )
     }
 }
 

@@ -19,25 +19,18 @@ fn grant(egress: &[&str], settings: Value) -> Arc<Grant> {
 fn grant_with(egress: &[&str], settings: Value, addresses: &AddressPolicy) -> Arc<Grant> {
     let secret = || SealedSecret { key_id: "k".to_owned(), revision: 1, sealed: String::new() };
     let connection = Connection {
-        id: ConnectionId(Uuid::from_u128(1)),
-        org: OrgId::new("org").expect("valid"),
-        name: ConnectionName::new("assets").expect("valid"),
-        description: String::new(),
-        connector: "https_basic".to_owned(),
-        plugin: Digest([0; 32]),
         settings,
         secrets: BTreeMap::from([("password".to_owned(), secret()), ("token".to_owned(), secret())]),
-        external_id: ExternalId::new("0123456789abcdef0123456789abcdef").expect("valid"),
-        test_location: None,
-        enabled: true,
-        identity: None,
         state: ConnectionState::Ready,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: Timestamp::from_millis(0),
-        updated_at: Timestamp::from_millis(0),
+        ..Connection::new(
+            ConnectionId(Uuid::from_u128(1)),
+            OrgId::new("org").expect("valid"),
+            ConnectionName::new("assets").expect("valid"),
+            "https_basic".to_owned(),
+            Digest([0; 32]),
+            ExternalId::new("0123456789abcdef0123456789abcdef").expect("valid"),
+            Timestamp::from_millis(0),
+        )
     };
     let description = Description {
         id: "https_basic".to_owned(),

@@ -1,6 +1,6 @@
 //! The hostile corpus (SECURITY P) that needs more than one call, a remote, or a broken runtime of the component model. After each the sandbox is whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::guest::{Guest, component_with, org, runtime, words};
 use crate::broker::{ExternalIdVerdict, Identity};
-use crate::model::{Capability, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, Kind, OrgId, Page, Region, Result, Timestamp};
+use crate::model::{Capability, Connection, ConnectionId, ConnectionName, Error, ExternalId, Kind, OrgId, Page, Region, Result, Timestamp};
 use crate::policy::{AddressPolicy, Grant, Permit};
 use crate::runtime::{Compiler, Head, Limits, Plugin, Remote, Runtime, RuntimeConfig};
 
@@ -100,27 +100,15 @@ async fn asking(remote: Slow, limits: Limits, check: &str) -> Arc<Plugin> {
 
 fn grant(plugin: &Plugin) -> Arc<Grant> {
     let now = Timestamp::from_millis(0);
-    let connection = Connection {
-        id: ConnectionId(uuid::Uuid::nil()),
-        org: org(),
-        name: ConnectionName::new("some_connection").unwrap(),
-        description: String::new(),
-        connector: plugin.description().id.clone(),
-        plugin: plugin.digest(),
-        settings: json!({}),
-        secrets: BTreeMap::new(),
-        external_id: ExternalId::new("0123456789abcdef0123456789abcdef").unwrap(),
-        test_location: None,
-        enabled: true,
-        identity: None,
-        state: ConnectionState::Pending,
-        revision: 1,
-        version: 1,
-        last_test: None,
-        last_good_at: None,
-        created_at: now,
-        updated_at: now,
-    };
+    let connection = Connection::new(
+        ConnectionId(uuid::Uuid::nil()),
+        org(),
+        ConnectionName::new("some_connection").unwrap(),
+        plugin.description().id.clone(),
+        plugin.digest(),
+        ExternalId::new("0123456789abcdef0123456789abcdef").unwrap(),
+        now,
+    );
     Arc::new(Grant::new(connection, plugin.description(), plugin.imports().clone(), &AddressPolicy::default()).unwrap())
 }
 
