@@ -94,6 +94,26 @@ async fn l09_a_url_is_printed_alone_and_opens_the_object_without_a_token() {
 }
 
 #[tokio::test]
+async fn l14_the_command_line_sets_a_datasets_default_connection() {
+    let (play, source) = with_connection().await;
+    let ingest = ["ingest", "--wait", "--dataset", "d", source.as_str()];
+    for (arguments, code, says) in [
+        (&ingest[..], 1, "/connection_name"),
+        (&["dataset", "get", "d"], 3, "dataset_not_found"),
+        (&["dataset", "set", "d"], 2, "--default-connection"),
+        (&["dataset", "set", "d", "--default-connection", "web_one"], 0, "web_one"),
+        (&["dataset", "get", "d"], 0, "web_one"),
+        (&ingest, 0, ""),
+        (&["dataset", "set", "d", "--no-default-connection"], 0, "d"),
+        (&ingest, 1, "/connection_name"),
+    ] {
+        let ran = portcullis(&play.gateway, arguments).await;
+        let said = format!("{}{}", String::from_utf8_lossy(&ran.out), ran.err);
+        assert!(ran.code == code && said.contains(says), "{arguments:?}: {} {said}", ran.code);
+    }
+}
+
+#[tokio::test]
 async fn c12_l01_connections_are_imported_and_what_is_not_says_why() {
     let play = play().await;
     let settings = play.origin.settings();

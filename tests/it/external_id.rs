@@ -186,7 +186,7 @@ async fn t06_another_organizations_role_is_refused_in_the_same_words_as_one_that
 }
 
 #[tokio::test]
-async fn v06_v07_m02_an_external_id_is_never_taken_from_input_and_is_new_for_a_new_connection() {
+async fn sv06_v07_m02_an_external_id_is_never_taken_from_input_and_is_new_for_a_new_connection() {
     let play = play().await;
     let given = json!({"external_id": "chosen-by-somebody-else-0001"});
     for place in ["", "config"] {

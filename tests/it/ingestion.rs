@@ -223,6 +223,37 @@ async fn the_same_source_is_one_asset_with_versions() {
 }
 
 #[tokio::test]
+async fn c38_the_same_path_again_is_one_asset_and_only_what_changed_is_fetched() {
+    let play = play().await;
+    ready_role(&play.api, &play.aws, "films").await;
+    let sources = [format!("s3://{MEDIA}/train/a.jpg"), format!("s3://{MEDIA}/train/b.jpg")];
+    let assets = async || {
+        let job = ingest(&play.api, "cats", "films", &sources).await;
+        assert_eq!((&job["status"], &job["errored"]), (&json!("completed"), &json!(0)), "{job}");
+        let mut assets = Vec::new();
+        for item in items(&play.api, &job).await {
+            assets.push(play.api.get(&format!("/api/v1/ingestion/assets/{}", item["asset_id"].as_str().unwrap())).await.expect(200));
+        }
+        assets
+    };
+    let statuses = || -> BTreeMap<String, u16> {
+        let reads = play.aws.journal().into_iter().filter(|entry| entry.method == "GET" && entry.action.as_deref() == Some("s3:GetObject"));
+        reads.map(|entry| (entry.path.rsplit('/').next().unwrap().to_owned(), entry.status)).collect()
+    };
+    let first = assets().await;
+    play.aws.put(MEDIA, "train/b.jpg", "another b");
+    play.aws.forget_journal();
+    let second = assets().await;
+    assert_eq!(statuses(), BTreeMap::from([("a.jpg".to_owned(), 304), ("b.jpg".to_owned(), 200)]), "what did not change is not sent again");
+    for (index, version) in [(0, 1), (1, 2)] {
+        assert_eq!(second[index]["asset_id"], first[index]["asset_id"], "one asset");
+        assert_eq!((&first[index]["version"], &second[index]["version"]), (&json!(1), &json!(version)));
+        assert_eq!(first[index]["stored"] == second[index]["stored"], version == 1);
+    }
+    assert_eq!(stored(&play.gateway, "default", "cats").into_values().collect::<Vec<_>>(), [b"jpeg a".to_vec(), b"another b".to_vec()]);
+}
+
+#[tokio::test]
 async fn o08_ten_thousand_assets_are_one_request_and_one_more_is_too_many() {
     let play = play().await;
     play.origin.put("/basic/a.txt", "a");

@@ -168,7 +168,7 @@ async fn c16_every_operations_answers_are_what_is_described() {
     let api = &play.api;
     let described = Described::by(api).await;
     let nobody = api.with_token("");
-    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
     let call = |method: &Method, path: &str, body: Option<Value>| {
         let (described, method, path) = (&described, method.clone(), path.to_owned());
         async move { described.call(method, &path, body.as_ref()).await }
@@ -307,6 +307,15 @@ async fn c16_every_operations_answers_are_what_is_described() {
     for path in ["jobs/none", "jobs/none/assets", "assets/none"] {
         assert_eq!(call(&get, &format!("/api/v1/ingestion/{path}"), None).await.status, 404);
     }
+
+    let dataset = "/api/v1/datasets/winter";
+    call(&get, dataset, None).await.problem(404, "dataset_not_found");
+    call(&put, dataset, Some(json!({"default_connection": "nobody"}))).await.problem(404, "connection_not_found");
+    call(&put, dataset, Some(json!({}))).await.expect(422);
+    call(&put, dataset, Some(json!({"default_connection": "films"}))).await.expect(200);
+    call(&get, dataset, None).await.expect(200);
+    call(&post, "/api/v1/ingestion/assets", Some(json!({"dataset_id": "winter", "assets": assets}))).await.expect(202);
+    call(&put, dataset, Some(json!({"default_connection": null}))).await.expect(200);
 
     let organization = json!({"organization": "acme", "description": "Films"});
     assert_eq!(call(&post, "/api/v1/organizations", Some(organization)).await.expect(201)["organization"], "acme");

@@ -26,7 +26,7 @@ fn policy(setup: &Value, mentions: &str) -> Value {
 }
 
 fn session(account: &str, role: &str) -> Principal {
-    Principal::Session { account: account.into(), role: role.into(), session: "portcullis-acme".into() }
+    Principal::Session { partition: "aws", account: account.into(), role: role.into(), session: "portcullis-acme".into() }
 }
 
 fn gateway() -> Principal {
@@ -40,7 +40,7 @@ fn strangers() -> Vec<Principal> {
         session(PLATFORM, "Portcullis"),
         session("999988887777", "portcullis"),
         session(CUSTOMER, "portcullis"),
-        Principal::User { account: PLATFORM.into(), name: "portcullis".into() },
+        Principal::User { partition: "aws", account: PLATFORM.into(), name: "portcullis".into() },
         Principal::Anonymous,
     ]
 }

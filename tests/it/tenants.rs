@@ -1,11 +1,12 @@
 //! Organizations, roles and tokens: who may, who may not, and that another organization's things are as good as none.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use http::Method;
-use portcullis_tests::api::Answer;
+use portcullis_tests::api::{Answer, Api};
 use portcullis_tests::openapi::Described;
-use portcullis_tests::scene::MEDIA;
+use portcullis_tests::scene::{MEDIA, SHARED};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -111,6 +112,7 @@ async fn a04_a05_what_belongs_to_another_organization_is_as_good_as_none_on_ever
     let made = ready_role(&theirs, &play.aws, "films").await;
     let source = format!("s3://{MEDIA}/train/a.jpg");
     let submission = |connection: &str| json!({"dataset_id": "d", "connection_name": connection, "assets": [{"source_path": source}]});
+    theirs.put("/api/v1/datasets/d", &json!({"default_connection": "films"})).await.expect(200);
     let job = theirs.post("/api/v1/ingestion/assets", &submission("films")).await.expect(202)["job_id"].as_str().unwrap().to_owned();
     theirs.finished(&job).await;
     let asset = theirs.get(&format!("/api/v1/ingestion/jobs/{job}/assets")).await.expect(200)["items"][0]["asset_id"].as_str().unwrap().to_owned();
@@ -121,6 +123,7 @@ async fn a04_a05_what_belongs_to_another_organization_is_as_good_as_none_on_ever
         ("/tokens/", vec![(token, ABSENT_ID.into())]),
         ("/jobs/", vec![(job, ABSENT_ID.into())]),
         ("/assets/", vec![(asset, ABSENT_ID.into())]),
+        ("/datasets/", vec![("d".into(), "e".into())]),
         // An operator's: an admin learns nothing of either.
         ("/organizations/", vec![("org_b".into(), "nobody".into())]),
         ("/plugins/", vec![("https_basic".into(), "none".into())]),
@@ -132,6 +135,9 @@ async fn a04_a05_what_belongs_to_another_organization_is_as_good_as_none_on_ever
             panic!("{}: say here what another organization has at this route", operation.path);
         });
         let operators = operation.described["x-role"] == "operator";
+        if operation.method == Method::PUT {
+            continue; // Makes what it names, in the caller's own organization: see `datasets`.
+        }
         if operation.path.contains("/plugins/") && !operators {
             continue; // Connectors are everybody's.
         }
@@ -180,6 +186,47 @@ async fn a04_a05_what_belongs_to_another_organization_is_as_good_as_none_on_ever
     assert!(theirs_took.abs_diff(none_took) < Duration::from_millis(1), "{theirs_took:?} and {none_took:?}");
     let now = theirs.get("/api/v1/connections/films").await.expect(200);
     assert_eq!((&now["version"], &now["status"]), (&made["version"], &json!("ready")), "and nothing was done to it");
+}
+
+/// SPEC C4, where organizations share the gateway's role: what tells them apart is the tag of the session that asks.
+#[tokio::test]
+async fn c04_b04_a_bucket_that_one_organization_opened_is_closed_to_every_other_in_every_way() {
+    let play = play().await;
+    let (acme, other) = (play.api.token("acme", "member").await, play.api.token("other", "admin").await);
+    let source = format!("s3://{SHARED}/a.txt");
+    let list = json!({"bucket": SHARED, "prefix": ""});
+    let submission = json!({"dataset_id": "d", "connection_name": "portcullis", "assets": [{"source_path": source}]});
+    let ingested = async |api: &Api| {
+        let job = api.post("/api/v1/ingestion/assets", &submission).await.expect(202)["job_id"].as_str().unwrap().to_owned();
+        api.finished(&job).await;
+        let item = api.get(&format!("/api/v1/ingestion/jobs/{job}/assets")).await.expect(200)["items"][0].clone();
+        (item["status"].as_str().unwrap().to_owned(), item["error"]["code"].as_str().map(str::to_owned))
+    };
+    // First whoever may, so that whatever the gateway remembers of the bucket is there for the other.
+    assert_eq!(acme.read("portcullis", &source).await.text(), "shared a");
+    assert_eq!(acme.object(Method::HEAD, "portcullis", &source, &[]).await.status, 200);
+    assert_eq!(acme.post("/api/v1/connections/portcullis/list", &list).await.expect(200)["entries"].as_array().map(Vec::len), Some(2));
+    assert_eq!(ingested(&acme).await, ("completed".to_owned(), None));
+
+    play.aws.forget_journal();
+    other.read("portcullis", &source).await.problem(502, "permission_denied");
+    other.object(Method::GET, "portcullis", &source, &[("range", "bytes=0-0")]).await.problem(502, "permission_denied");
+    assert_eq!(other.object(Method::HEAD, "portcullis", &source, &[]).await.status, 502);
+    other.post("/api/v1/connections/portcullis/list", &list).await.problem(502, "permission_denied");
+    assert_eq!(ingested(&other).await, ("error".to_owned(), Some("permission_denied".to_owned())));
+    let tested = other.post("/api/v1/connections/portcullis/test", &json!({"location": source})).await.expect(200);
+    assert_eq!(tested["passed"], false, "{tested:#}");
+
+    // It was AWS that refused, each time: the gateway asked as the organization that it was asked by.
+    let judged: Vec<_> = play.aws.journal().into_iter().filter(|entry| entry.action.as_deref().is_some_and(|action| action.starts_with("s3:"))).collect();
+    let refused: BTreeSet<(&str, &str)> =
+        judged.iter().filter(|entry| entry.allowed == Some(false)).map(|entry| (entry.method.as_str(), entry.action.as_deref().unwrap())).collect();
+    assert_eq!(
+        refused,
+        BTreeSet::from([("GET", "s3:GetObject"), ("HEAD", "s3:GetObject"), ("GET", "s3:ListBucket"), ("HEAD", "s3:ListBucket")]),
+        "{judged:#?}"
+    );
+    assert!(judged.iter().all(|entry| entry.allowed == Some(false)), "{judged:#?}");
 }
 
 #[tokio::test]

@@ -106,6 +106,10 @@ impl Api {
         self.with_json(Method::POST, path, body).await
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.with_json(Method::PUT, path, body).await
+    }
+
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.with_json(Method::PATCH, path, body).await
     }

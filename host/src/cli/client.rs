@@ -57,6 +57,10 @@ impl Client {
         answer(&self.base, self.send(request).await?).await
     }
 
+    pub(super) async fn put(&self, path: &[&str], body: &Value) -> Result<Value> {
+        self.json(Method::PUT, path, &[], Some(body)).await
+    }
+
     pub(super) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value> {
         self.json(Method::PATCH, path, &[], Some(body)).await
     }

@@ -14,9 +14,9 @@ pub(super) struct Ingest {
     /// The dataset that the assets become part of.
     #[arg(long, value_name = "ID")]
     dataset: String,
-    /// The connection to fetch through, by name or id.
+    /// The connection to fetch through, by name or id. Without it, the dataset's default.
     #[arg(long, value_name = "NAME")]
-    connection: String,
+    connection: Option<String>,
     /// As s3://bucket/key or https://host/path; up to 10,000 with those of --from.
     source_paths: Vec<String>,
     /// A file, or - for standard input: one source path or JSON object {source_path, metadata} a line, or a JSON array.

@@ -5,6 +5,7 @@
 mod ask;
 mod client;
 mod connection;
+mod dataset;
 mod failure;
 mod import;
 mod ingest;
@@ -79,6 +80,9 @@ enum ApiVerb {
     Connection(connection::Verb),
     /// Bring assets in through a connection.
     Ingest(ingest::Ingest),
+    /// Look at a dataset's default connection, and set it.
+    #[command(subcommand)]
+    Dataset(dataset::Verb),
     /// Look at ingestion jobs.
     #[command(subcommand)]
     Job(job::Verb),
@@ -141,6 +145,7 @@ async fn call(verb: ApiVerb, client: &Client, output: Output) -> Done {
     match verb {
         ApiVerb::Connection(verb) => verb.run(client, output).await,
         ApiVerb::Ingest(verb) => verb.run(client, output).await,
+        ApiVerb::Dataset(verb) => verb.run(client, output).await,
         ApiVerb::Job(verb) => verb.run(client, output).await,
         ApiVerb::Asset(verb) => verb.run(client, output).await,
         ApiVerb::Cat(verb) => verb.run(client).await,

@@ -146,5 +146,7 @@ fn secrets_again(kept: &BTreeSet<String>) -> Result<()> {
     }
     let message = "give this secret again: the change lets the connection reach something else";
     let fields = kept.iter().map(|name| FieldError::new(format!("/config{}", pointer(name)), message)).collect();
-    Err(Error::invalid("secret_required", "a change of what a connection may reach asks for its secrets again").with_fields(fields))
+    Err(Error::invalid("secret_required", "a change of what a connection may reach asks for its secrets again")
+        .with_fields(fields)
+        .with_remedy("Send the secrets that are named with the change."))
 }

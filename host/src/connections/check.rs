@@ -152,7 +152,7 @@ pub(super) fn failed(check: &str, code: &str, message: &str, remedy: Option<&str
 }
 
 fn from_error(error: &Error) -> Finding {
-    failed("test", error.code(), error.message(), error.remedy())
+    failed("test", error.code(), error.message(), Some(error.advice()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Connections as stored: the record, and the index that keeps names unique. Both change in one batch.
+//! Connections as stored: by id, and by name, which keeps names unique. Both change in one batch and both hold the whole connection: a list is one
+//! scan, however many there are, and not a read somewhere else for each.
 //!
 //! Every key begins with the organization: nothing is found by a bare id.
 
@@ -42,6 +43,7 @@ pub struct Records(pub Arc<dyn Store>);
 
 pub fn no_such_connection() -> Error {
     Error::not_found("connection_not_found", "there is no such connection")
+        .with_remedy("Check its name or id: `GET /api/v1/connections` lists those of your organization.")
 }
 
 /// SPEC P12.
@@ -66,7 +68,7 @@ impl Records {
             Err(_) => {
                 let name = ConnectionName::new(name_or_id).map_err(|_| no_such_connection())?;
                 match self.0.get(&name_key(org, &name)).await? {
-                    Some(index) => self.by_id(org, decode_id(&index.value)?).await?,
+                    Some(named) => self.by_id(org, decode(&named.value)?.id).await?,
                     None => None,
                 }
             }
@@ -85,9 +87,10 @@ impl Records {
 
     pub async fn insert(&self, connection: Connection) -> Result<Found> {
         let Connection { org, name, .. } = &connection;
+        let value = encode(&connection)?;
         let mut batch = vec![
-            Op::Put { key: key(org, connection.id), value: encode(&connection)?, expect: Expect::Absent },
-            Op::Put { key: name_key(org, name), value: encode_id(connection.id), expect: Expect::Absent },
+            Op::Put { key: key(org, connection.id), value: value.clone(), expect: Expect::Absent },
+            Op::Put { key: name_key(org, name), value, expect: Expect::Absent },
             Op::Delete { key: deleted_key(org, name.as_str()), expect: Expect::Any },
         ];
         if let Some(identity) = connection.identity {
@@ -103,12 +106,16 @@ impl Records {
 
     /// `Conflict` (`stale_version`) when it was changed since it was read, `name_taken` when the new name is another's.
     pub async fn replace(&self, before: &Found, after: Connection) -> Result<Found> {
-        let mut batch = vec![Op::Put { key: key(&after.org, after.id), value: encode(&after)?, expect: Expect::Version(before.written) }];
-        if after.name != before.connection.name {
+        let value = encode(&after)?;
+        let mut batch = vec![Op::Put { key: key(&after.org, after.id), value: value.clone(), expect: Expect::Version(before.written) }];
+        if after.name == before.connection.name {
+            // Whoever saw the last write of its id saw that it has this name.
+            batch.push(Op::Put { key: name_key(&after.org, &after.name), value, expect: Expect::Any });
+        } else {
             if self.0.get(&name_key(&after.org, &after.name)).await?.is_some() {
                 return Err(name_taken());
             }
-            batch.push(Op::Put { key: name_key(&after.org, &after.name), value: encode_id(after.id), expect: Expect::Absent });
+            batch.push(Op::Put { key: name_key(&after.org, &after.name), value, expect: Expect::Absent });
             batch.push(Op::Delete { key: name_key(&after.org, &before.connection.name), expect: Expect::Any });
             batch.push(Op::Delete { key: deleted_key(&after.org, after.name.as_str()), expect: Expect::Any });
         }
@@ -196,16 +203,13 @@ impl Records {
             let last = listed.next.as_ref().map(|name| format!("{prefix}{name}"));
             let page = self.0.scan(&prefix, last.as_deref(), wanted).await?;
             let ended = page.len() < wanted;
-            for (name_key, index) in page {
+            for (name_key, named) in page {
                 if listed.connections.len() == limit {
                     return Ok(listed);
                 }
-                // Deleted or renamed since the page was read: not in the list any more.
-                if let Some(found) = self.by_id(org, decode_id(&index.value)?).await?
-                    && filter.fits(&found.connection)
-                    && found.connection.name != *except
-                {
-                    listed.connections.push(found.connection);
+                let connection = decode(&named.value)?;
+                if filter.fits(&connection) && connection.name != *except {
+                    listed.connections.push(connection);
                 }
                 looked_at += 1;
                 listed.next = name_key.strip_prefix(&prefix).map(str::to_owned);
@@ -250,7 +254,8 @@ fn identity_key(org: &OrgId, identity: Uuid) -> String {
 fn encode(connection: &Connection) -> Result<Bytes> {
     let bytes = serde_json::to_vec(connection).map_err(|error| Error::internal("record_unwritable", "a connection cannot be written").with_source(error))?;
     if bytes.len() > MAX_RECORD {
-        return Err(Error::limit("connection_too_large", "settings, secrets and description together are more than 20 KiB"));
+        return Err(Error::limit("connection_too_large", "settings, secrets and description together are more than 20 KiB")
+            .with_remedy("Shorten the description or the settings."));
     }
     Ok(bytes.into())
 }
@@ -261,10 +266,6 @@ fn decode(bytes: &Bytes) -> Result<Connection> {
 
 fn encode_id(id: ConnectionId) -> Bytes {
     id.to_string().into()
-}
-
-fn decode_id(bytes: &Bytes) -> Result<ConnectionId> {
-    std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(|| Error::internal("record_unreadable", "a stored name points nowhere"))
 }
 
 #[cfg(test)]

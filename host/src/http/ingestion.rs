@@ -132,7 +132,7 @@ impl<'a> From<&'a Asset> for ShownAsset<'a> {
     }
 }
 
-/// `{dataset_id, connection_name | connection_id, assets: [{source_path, metadata}]}` → 202 and the job.
+/// `{dataset_id, connection_name? | connection_id?, assets: [{source_path, metadata}]}` → 202 and the job.
 async fn submit(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
     let headers = request.headers().clone();
     let body::Json { fields, bytes } = body::read(request, MAX_BODY).await?;
@@ -152,19 +152,15 @@ async fn submit(State(gateway): Shared, caller: Caller, request: Request) -> Ans
 
 type Assets = Vec<(SourcePath, Metadata)>;
 
-fn submission(mut fields: Fields) -> Result<(DatasetId, String, Assets)> {
+fn submission(mut fields: Fields) -> Result<(DatasetId, Option<String>, Assets)> {
     let dataset = fields.required_text("dataset_id");
     let (name, id) = (fields.text("connection_name"), fields.text("connection_id"));
     let connection = match (name, id) {
-        (Some(connection), None) | (None, Some(connection)) => connection,
-        (None, None) => {
-            fields.wrong("connection_name", "is required (or connection_id)");
-            String::new()
-        }
         (Some(_), Some(_)) => {
             fields.wrong("connection_id", "comes instead of connection_name, not with it");
-            String::new()
+            None
         }
+        (name, id) => name.or(id),
     };
     fields.require("assets");
     let given = fields.list("assets").unwrap_or_default();
@@ -282,7 +278,7 @@ mod tests {
         let good = json!({"source_path": "s3://b/k", "metadata": {"label": "x", "n": 1, "f": 1.5, "b": true}});
         let with = |asset: Value| json!({"dataset_id": "d", "connection_name": "films", "assets": [good, asset]});
         for (what, body, wrong) in [
-            ("nothing", json!({}), vec!["/dataset_id", "/connection_name", "/assets"]),
+            ("nothing", json!({}), vec!["/dataset_id", "/assets"]),
             ("a wrong dataset", json!({"dataset_id": "../x", "connection_name": "c", "assets": [good]}), vec!["/dataset_id"]),
             ("a number for a dataset", json!({"dataset_id": 1, "connection_name": "c", "assets": [good]}), vec!["/dataset_id"]),
             ("two connections", json!({"dataset_id": "d", "connection_name": "c", "connection_id": "c", "assets": [good]}), vec!["/connection_id"]),

@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod connections;
 mod connectors;
+mod datasets;
 mod fields;
 mod health;
 mod idempotency;
@@ -116,6 +117,7 @@ fn routes() -> Routes {
         .merge(plugins::routes())
         .merge(plan::routes())
         .merge(ingestion::routes())
+        .merge(datasets::routes())
         .merge(objects::routes())
         .merge(organizations::routes())
         .merge(tokens::routes())
@@ -126,7 +128,9 @@ fn routes() -> Routes {
 fn router(gateway: Arc<Gateway>) -> Router {
     let (routes, _) = routes().into_parts();
     routes
-        .fallback(|| async { Problem::from(Error::not_found("no_such_route", "there is nothing at this path")) })
+        .fallback(|| async {
+            Problem::from(Error::not_found("no_such_route", "there is nothing at this path").with_remedy("GET /api/v1/openapi.json lists every path."))
+        })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(gateway)
 }
@@ -141,5 +145,5 @@ fn require(caller: &crate::model::Caller, role: Role) -> Result<()> {
         Role::Admin => "an admin of the organization",
         Role::Operator => "an operator of the gateway",
     };
-    Err(Error::denied("role_required", format!("only {who} may do this")))
+    Err(Error::denied("role_required", format!("only {who} may do this")).with_remedy(format!("Ask {who} to do it, or to give you a token of that role.")))
 }

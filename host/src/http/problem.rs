@@ -26,13 +26,20 @@ impl Problem {
         Self { status, error: Arc::new(error) }
     }
     pub fn method_not_allowed() -> Self {
-        Self::with_status(StatusCode::METHOD_NOT_ALLOWED, Error::invalid("method_not_allowed", "this path does not answer this method"))
+        Self::with_status(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Error::invalid("method_not_allowed", "this path does not answer this method")
+                .with_remedy("GET /api/v1/openapi.json lists the methods of every path."),
+        )
     }
     pub fn unauthorized(error: Error) -> Self {
         Self::with_status(StatusCode::UNAUTHORIZED, error)
     }
     pub fn unsupported_media_type(message: &str) -> Self {
-        Self::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, Error::invalid("unsupported_media_type", message))
+        Self::with_status(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Error::invalid("unsupported_media_type", message).with_remedy("Send the content type that GET /api/v1/openapi.json names for this path."),
+        )
     }
     pub fn request_timeout() -> Self {
         Self::with_status(StatusCode::REQUEST_TIMEOUT, Error::invalid("request_timeout", "the body took too long to arrive"))
@@ -72,8 +79,7 @@ struct Document<'a> {
     detail: &'a str,
     code: &'a str,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<&'a str>,
+    remedy: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Wrong<'a>>,
 }
@@ -88,7 +94,11 @@ struct Wrong<'a> {
 pub fn render(response: &mut Response, error: &Error, request_id: &str) {
     let status = response.status();
     let ours = error.kind() == Kind::Internal;
-    let (code, detail) = if ours { ("internal_error", "the gateway failed; its log names the request id") } else { (error.code(), error.message()) };
+    let (code, detail, remedy) = if ours {
+        ("internal_error", "the gateway failed; its log names the request id", "Ask an operator of the gateway, and tell them the request id.")
+    } else {
+        (error.code(), error.message(), error.advice())
+    };
     let document = Document {
         r#type: format!("urn:portcullis:problem:{code}"),
         title: status.canonical_reason().unwrap_or("Error"),
@@ -96,7 +106,7 @@ pub fn render(response: &mut Response, error: &Error, request_id: &str) {
         detail,
         code,
         request_id,
-        remedy: error.remedy().filter(|_| !ours),
+        remedy,
         errors: error.field_errors().iter().map(|FieldError { pointer, message }| Wrong { pointer, detail: message }).collect(),
     };
     let headers = response.headers_mut();

@@ -34,6 +34,9 @@ impl Routes {
     pub fn post<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
         self.route(MethodFilter::POST, path, handler, [("post", operation)])
     }
+    pub fn put<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
+        self.route(MethodFilter::PUT, path, handler, [("put", operation)])
+    }
     pub fn patch<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
         self.route(MethodFilter::PATCH, path, handler, [("patch", operation)])
     }

@@ -36,7 +36,9 @@ impl Throttle {
             return Ok(());
         }
         let wait = WINDOW.saturating_sub(now.since(failures.since)).as_secs().max(1);
-        Err(Error::limit("too_many_failures", "too many wrong tokens from this address").with_retry_after(u32::try_from(wait).unwrap_or(u32::MAX)))
+        Err(Error::limit("too_many_failures", "too many wrong tokens from this address")
+            .with_remedy("Correct the token, and wait as long as Retry-After says.")
+            .with_retry_after(u32::try_from(wait).unwrap_or(u32::MAX)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ingestion: durable jobs. Accepted means on disk; a restart goes on where it was; each asset ends in exactly one state.
 
+mod datasets;
 mod engine;
 mod item;
 mod records;
@@ -21,9 +22,13 @@ use async_trait::async_trait;
 use crate::broker::Broker;
 use crate::connections::Connections;
 use crate::fetch::Body;
-use crate::model::{Asset, AssetId, AssetState, Clock, DatasetId, Item, Job, JobId, JobState, Metadata, ObjectMeta, OrgId, Random, Result, SourcePath, Stored};
+use crate::model::{
+    Asset, AssetId, AssetState, Clock, ConnectionName, Dataset, DatasetId, Item, Job, JobId, JobState, Metadata, ObjectMeta, OrgId, Random, Result, SourcePath,
+    Stored,
+};
 use crate::store::Store;
 
+use datasets::Datasets;
 use engine::Engine;
 use source::Remote;
 
@@ -76,8 +81,8 @@ pub struct Submission {
     /// Made by the caller: the same request, sent twice, names the same job (SPEC C40).
     pub id: JobId,
     pub dataset: DatasetId,
-    /// Name or id.
-    pub connection: String,
+    /// Name or id; none: the dataset's default.
+    pub connection: Option<String>,
     /// 1 to 10,000. A source path that is named again is one asset, fetched once: its metadata are merged (the later value wins),
     /// and each of its items ends as the first one does.
     pub assets: Vec<(SourcePath, Metadata)>,
@@ -92,47 +97,62 @@ pub struct Parts {
     pub random: Random,
 }
 
-pub struct Ingest(Arc<Engine<Remote>>);
+pub struct Ingest {
+    engine: Arc<Engine<Remote>>,
+    datasets: Datasets,
+}
 
 impl Ingest {
     /// Finds unfinished jobs and goes on with them.
     pub async fn start(parts: Parts, config: IngestConfig) -> Result<Arc<Self>> {
-        let source = Remote { connections: parts.connections, broker: parts.broker };
-        Ok(Arc::new(Self(Engine::start(source, parts.store, parts.sink, parts.clock, parts.random, config).await?)))
+        let datasets = Datasets::new(parts.store.clone(), parts.connections.clone(), parts.clock.clone());
+        let source = Remote { connections: parts.connections, broker: parts.broker, datasets: datasets.clone() };
+        let engine = Engine::start(source, parts.store, parts.sink, parts.clock, parts.random, config).await?;
+        Ok(Arc::new(Self { engine, datasets }))
     }
 
     /// On disk when it returns. Errors: field errors below `/assets` and for the metadata; `too_many_assets`, `too_many_jobs`,
-    /// `job_exists` (the id is taken), and whatever says that the connection cannot be used.
+    /// `job_exists` (the id is taken), `default_connection_deleted`, and whatever says that the connection cannot be used.
     pub async fn submit(&self, org: &OrgId, submission: Submission) -> Result<Job> {
-        self.0.submit(org, submission).await
+        self.engine.submit(org, submission).await
+    }
+
+    /// With the name of its default connection. `NotFound` (`dataset_not_found`) where nothing was set.
+    pub async fn dataset(&self, org: &OrgId, id: &DatasetId) -> Result<(Dataset, Option<ConnectionName>)> {
+        self.datasets.get(org, id).await
+    }
+
+    /// `default_connection`: name or id. It counts for what is submitted from now on: a job keeps the connection that it was accepted with.
+    pub async fn set_dataset(&self, org: &OrgId, id: DatasetId, default_connection: Option<&str>) -> Result<(Dataset, Option<ConnectionName>)> {
+        self.datasets.set(org, id, default_connection).await
     }
 
     /// `NotFound` (`job_not_found`), also for another organization's.
     pub async fn job(&self, org: &OrgId, id: JobId) -> Result<Job> {
-        Ok(self.0.records.job(org, id).await?.value)
+        Ok(self.engine.records.job(org, id).await?.value)
     }
 
     /// Newest first, and where to go on. A page with a filter may be short, or empty, and still not be the last.
     pub async fn jobs(&self, org: &OrgId, state: Option<JobState>, after: Option<&str>, limit: usize) -> Result<(Vec<Job>, Option<String>)> {
-        self.0.records.jobs(org, state, after, limit).await
+        self.engine.records.jobs(org, state, after, limit).await
     }
 
     /// In the order they were sent in. `after`: the index of the last one seen.
     pub async fn items(&self, org: &OrgId, job: JobId, state: Option<AssetState>, after: Option<u32>, limit: usize) -> Result<Vec<Item>> {
-        self.0.items(org, job, state, after, limit).await
+        self.engine.items(org, job, state, after, limit).await
     }
 
     /// An asset is known once an item of it has ended. `NotFound` (`asset_not_found`), also for another organization's.
     pub async fn asset(&self, org: &OrgId, id: AssetId) -> Result<Asset> {
-        self.0.records.known_asset(org, id).await
+        self.engine.records.known_asset(org, id).await
     }
 
     pub async fn has_unfinished(&self, org: &OrgId) -> Result<bool> {
-        self.0.records.has_open(org).await
+        self.engine.records.has_open(org).await
     }
 
     /// Stops taking work, waits up to 30 seconds for what is in flight, writes down what was done.
     pub async fn stop(&self) {
-        self.0.stop().await;
+        self.engine.stop().await;
     }
 }

@@ -128,7 +128,10 @@ impl Records {
     }
 
     pub(super) async fn job(&self, org: &OrgId, id: JobId) -> Result<Row<Job>> {
-        self.jobs.get(&place(org, id)).await?.ok_or_else(|| Error::not_found("job_not_found", "there is no such job"))
+        self.jobs.get(&place(org, id)).await?.ok_or_else(|| {
+            Error::not_found("job_not_found", "there is no such job")
+                .with_remedy("Check its id: `GET /api/v1/ingestion/jobs` lists those of your organization.")
+        })
     }
 
     /// The cursor is what the order's key has below the organization.
@@ -204,7 +207,10 @@ impl Records {
     }
 
     pub(super) async fn known_asset(&self, org: &OrgId, id: AssetId) -> Result<Asset> {
-        let found = self.asset(org, id).await?.ok_or_else(|| Error::not_found("asset_not_found", "there is no such asset, or it was not ingested yet"))?;
+        let found = self.asset(org, id).await?.ok_or_else(|| {
+            Error::not_found("asset_not_found", "there is no such asset, or it was not ingested yet")
+                .with_remedy("Check its id: `GET /api/v1/ingestion/jobs/{id}/assets` lists those of a job, and how far each is.")
+        })?;
         Ok(found.value)
     }
 

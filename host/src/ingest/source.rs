@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::datasets::Datasets;
 use crate::broker::{Broker, Object, Read};
 use crate::connections::Connections;
-use crate::model::{ConnectionId, Error, Kind, OrgId, Result};
+use crate::model::{ConnectionId, DatasetId, Error, Kind, OrgId, Result};
 use crate::policy::{Grant, Permit};
 
 #[async_trait]
 pub(super) trait Source: Send + Sync + 'static {
     type Permit: Send + 'static;
 
-    /// The connection that a submission names, as it may be used now: its id and revision.
-    async fn resolve(&self, org: &OrgId, name_or_id: &str) -> Result<(ConnectionId, u64)>;
+    /// The connection that a submission names, or its dataset's default, as it may be used now: its id and revision.
+    async fn resolve(&self, org: &OrgId, dataset: &DatasetId, name_or_id: Option<&str>) -> Result<(ConnectionId, u64)>;
 
     /// Plans a page of source paths with one call of the plugin. `Conflict` (`connection_changed`) unless the connection still is
     /// in the revision that the job was accepted with.
@@ -26,6 +27,7 @@ pub(super) trait Source: Send + Sync + 'static {
 pub(super) struct Remote {
     pub(super) connections: Arc<Connections>,
     pub(super) broker: Arc<Broker>,
+    pub(super) datasets: Datasets,
 }
 
 impl Remote {
@@ -46,8 +48,11 @@ impl Remote {
 impl Source for Remote {
     type Permit = Permit;
 
-    async fn resolve(&self, org: &OrgId, name_or_id: &str) -> Result<(ConnectionId, u64)> {
-        let grant = self.connections.grant(org, name_or_id).await?;
+    async fn resolve(&self, org: &OrgId, dataset: &DatasetId, name_or_id: Option<&str>) -> Result<(ConnectionId, u64)> {
+        let grant = match name_or_id {
+            Some(name_or_id) => self.connections.grant(org, name_or_id).await?,
+            None => self.connections.grant(org, &self.datasets.default_connection(org, dataset).await?).await?,
+        };
         Ok((grant.connection.id, grant.connection.revision))
     }
 

@@ -14,7 +14,7 @@ impl<S: Source> Engine<S> {
             return Err(Error::unavailable("shutting_down", "the gateway is shutting down").with_retry_after(10));
         }
         let accepted = validate::check(org, &submission)?;
-        let (connection, connection_revision) = self.source.resolve(org, &submission.connection).await?;
+        let (connection, connection_revision) = self.source.resolve(org, &submission.dataset, submission.connection.as_deref()).await?;
         let place = self.place(org, self.config.max_jobs)?;
         let now = (self.clock)();
         let id = submission.id;

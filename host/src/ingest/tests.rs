@@ -72,7 +72,7 @@ fn strs(paths: &[String]) -> Vec<&str> {
 async fn c13_what_cannot_be_accepted_is_not_stored() {
     let world = World::new(|path, _| bytes(path)).await;
     let too_many = paths(10_001);
-    let other = super::Submission { connection: "none".to_owned(), ..submission(&["s3://b/1"]) };
+    let other = super::Submission { connection: Some("none".to_owned()), ..submission(&["s3://b/1"]) };
     for (what, request, code) in [
         ("no assets", submission(&[]), "invalid_field"),
         ("10,001 assets", submission(&strs(&too_many)), "too_many_assets"),

@@ -120,7 +120,7 @@ mod tests {
         Submission {
             id: crate::model::JobId(uuid::Uuid::nil()),
             dataset: DatasetId::new("d1").expect("a dataset"),
-            connection: "one".to_owned(),
+            connection: Some("one".to_owned()),
             assets: assets.into_iter().map(|(path, value)| (SourcePath::new(path).expect("a path"), metadata(value))).collect(),
         }
     }

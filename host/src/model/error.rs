@@ -189,6 +189,21 @@ impl Error {
     pub fn remedy(&self) -> Option<&str> {
         self.0.remedy.as_deref()
     }
+    /// What to do: the error's own remedy, or the one that fits its kind. Whoever is shown an error is shown this.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        self.remedy().unwrap_or(match self.kind() {
+            Kind::Invalid => "Correct what is wrong and send it again.",
+            Kind::NotFound => "Check how it is spelled. What belongs to another organization is not shown.",
+            Kind::Conflict => "Look at how things are now, then send what still holds.",
+            Kind::Denied => "Ask an admin of your organization, or an operator of the gateway.",
+            Kind::Rejected => "Test the connection: its findings say what the remote refuses. If they do not, ask the remote's owner.",
+            Kind::Unavailable => "Try again in a moment. If it stays, ask an operator of the gateway.",
+            Kind::LimitExceeded => "Keep to the limit: send less at a time.",
+            Kind::PluginFault => "Ask an operator of the gateway: the connector's plugin is at fault, not the request.",
+            Kind::Internal => "Ask an operator of the gateway: its log says more.",
+        })
+    }
     #[must_use]
     pub fn field_errors(&self) -> &[FieldError] {
         &self.0.fields

@@ -39,6 +39,16 @@ pub enum AssetState {
     Error,
 }
 
+/// What is set for a dataset as a whole.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Dataset {
+    pub id: DatasetId,
+    pub org: OrgId,
+    /// SPEC L14: what a submission goes through that names none.
+    pub default_connection: Option<ConnectionId>,
+    pub updated_at: Timestamp,
+}
+
 /// The connection and its revision are pinned when the job is accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -85,7 +95,7 @@ pub struct ItemError {
 
 impl From<&Error> for ItemError {
     fn from(error: &Error) -> Self {
-        Self { code: error.code().to_owned(), message: error.message().to_owned(), remedy: error.remedy().map(str::to_owned) }
+        Self { code: error.code().to_owned(), message: error.message().to_owned(), remedy: Some(error.advice().to_owned()) }
     }
 }
 

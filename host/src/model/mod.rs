@@ -19,7 +19,7 @@ pub use connection::{Connection, ConnectionState, LastTest, SealedSecret};
 pub use connector::{Capability, Description, Document, Entry, Finding, Page, Principal, SetupStep};
 pub use error::{Error, FieldError, Kind, Result, pointer};
 pub use ids::{AssetId, ConnectionId, Digest, JobId, OrgId, TokenId};
-pub use job::{Asset, AssetState, Item, ItemError, Job, JobState, Metadata, Stored};
+pub use job::{Asset, AssetState, Dataset, Item, ItemError, Job, JobState, Metadata, Stored};
 pub use names::{AccountId, BucketName, ConnectionName, DatasetId, ExternalId, ObjectKey, Region, RoleArn, SourcePath};
 pub use object::{ByteRange, ObjectMeta};
 pub use plan::{AssumeRole, Credential, Header, HttpObject, Location, OAuth2, Piece, Plan, RequestPart, S3Object, Target, TimestampFormat};

@@ -17,12 +17,13 @@ const MAX_MESSAGE: usize = 300;
 /// Stands in for a secret that is kept as it is: its value is sealed, and was judged when it was given.
 const KEPT: &str = "kept";
 
-/// A connector's settings schema, compiled once.
+/// A connector's settings schema, compiled once. `hints`: what fits a setting's pattern, in words (`x-hint`, or else its description), by pointer.
 pub struct Schema {
     validator: Validator,
     secrets: BTreeSet<String>,
     integers: BTreeSet<String>,
     identity: BTreeSet<String>,
+    hints: BTreeMap<String, String>,
 }
 
 /// Settings that passed.
@@ -47,8 +48,10 @@ impl Schema {
         let named = |test: fn(&Value) -> bool| -> BTreeSet<String> {
             properties.into_iter().flatten().filter(|(_, property)| test(property)).map(|(name, _)| name.clone()).collect()
         };
+        let hint = |property: &Value| ["x-hint", "description"].iter().find_map(|key| property.get(key)?.as_str()).map(shortened);
         Ok(Self {
             validator,
+            hints: properties.into_iter().flatten().filter_map(|(name, property)| Some((pointer(name), hint(property)?))).collect(),
             secrets: named(|property| property.get("writeOnly") == Some(&Value::Bool(true))),
             integers: named(|property| property.get("type").and_then(Value::as_str) == Some("integer")),
             identity: named(|property| property.get("x-identity") == Some(&Value::Bool(true))),
@@ -115,6 +118,11 @@ impl Schema {
                     errors.extend(
                         unexpected.iter().take(MAX_ERRORS).map(|name| FieldError::new(format!("{at}{}", pointer(name)), "this connector has no such setting")),
                     );
+                }
+                // An expression is no sentence.
+                ValidationErrorKind::Pattern { .. } => {
+                    let hint = self.hints.get(at).map_or("it has another form than this setting wants", String::as_str);
+                    errors.push(FieldError::new(at, hint));
                 }
                 _ => errors.push(FieldError::new(at, shortened(&error.masked().to_string()))),
             }
@@ -234,6 +242,23 @@ mod tests {
             let told = format!("{error:?} {:?}", error.field_errors());
             assert!(!told.contains("canary") && !told.contains("al:ice"), "{what}: {told}");
         }
+    }
+
+    #[test]
+    fn c40_a_setting_of_the_wrong_form_is_told_in_words() {
+        let schema = Schema::compile(&json!({"type": "object", "additionalProperties": false, "properties": {
+            "account": {"type": "string", "pattern": "^[0-9]{12}$", "x-hint": "exactly 12 digits", "description": "Whose."},
+            "name": {"type": "string", "pattern": "^[a-z]+$", "description": "Lower-case letters."},
+            "other": {"type": "string", "pattern": "^[a-z]+$"},
+            "list": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
+        }}))
+        .expect("a valid schema");
+        let Value::Object(given) = json!({"account": "1", "name": "A", "other": "A", "list": ["A"]}) else { panic!("an object") };
+        let Err(error) = schema.part(given, &BTreeSet::new()) else { panic!("accepted") };
+        let mut told: Vec<(&str, &str)> = error.field_errors().iter().map(|field| (field.pointer.as_str(), field.message.as_str())).collect();
+        told.sort_unstable();
+        let unnamed = "it has another form than this setting wants";
+        assert_eq!(told, [("/account", "exactly 12 digits"), ("/list/0", unnamed), ("/name", "Lower-case letters."), ("/other", unnamed)]);
     }
 
     #[test]

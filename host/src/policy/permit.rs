@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::web::{self, WebRequest};
+use super::web::{self, WIDEN, WebRequest};
 use super::{AddressPolicy, Egress, credential};
 use crate::model::{BucketName, Capability, Connection, Credential, Description, Error, HttpObject, Location, ObjectKey, Result, S3Object, Target, Timestamp};
 
@@ -91,7 +91,7 @@ impl Grant {
             return Err(self.outside(&format!("this key of the bucket {}", object.bucket)));
         }
         if object.version_id.as_ref().is_some_and(|version| !(1..=1024).contains(&version.len()) || !version.bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(Error::denied("scope_violation", "a version id is 1 to 1024 visible ASCII characters"));
+            return Err(Error::denied("scope_violation", "a version id is 1 to 1024 visible ASCII characters").with_remedy("Check the version id."));
         }
         credential::for_s3(credential, object.region.as_ref())?;
         Ok(self.permitted(action, Resource::S3(S3Read::Object(object.clone())), credential))
@@ -131,7 +131,7 @@ impl Grant {
     }
 
     fn outside(&self, what: &str) -> Error {
-        Error::denied("scope_violation", format!("{what} is outside of what the connection may reach: {}", self.egress))
+        Error::denied("scope_violation", format!("{what} is outside of what the connection may reach: {}", self.egress)).with_remedy(WIDEN)
     }
 }
 

@@ -5,6 +5,8 @@ use url::{Position, Url};
 use super::{Egress, host};
 use crate::model::{Error, Result};
 
+/// What to do about something that is outside of a connection's egress.
+pub(super) const WIDEN: &str = "Read it through a connection that covers it, or widen this one's settings.";
 const MAX_URL: usize = 8192;
 const MAX_HEADER_VALUE: usize = 256;
 
@@ -39,7 +41,8 @@ impl WebRequest {
 
 /// `Denied` (`scope_violation`) unless the URL is in wire form and inside the egress.
 pub(super) fn judge(text: &str, egress: &Egress) -> Result<Url> {
-    let mut url = parse(text).map_err(|reason| Error::denied("scope_violation", format!("this URL may not be requested: {reason}")))?;
+    let mut url = parse(text)
+        .map_err(|reason| Error::denied("scope_violation", format!("this URL may not be requested: {reason}")).with_remedy("Correct the source path."))?;
     let host = url.host().map(|host| host::canonical(&host)).unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     let path = url.path();
@@ -49,10 +52,11 @@ pub(super) fn judge(text: &str, egress: &Egress) -> Result<Url> {
         let shown: String = host.chars().take(253).collect();
         let what = if known_host { "this path of " } else { "" };
         let message = format!("{what}{}://{shown}:{port} is outside of what the connection may reach: {egress}", url.scheme());
-        return Err(Error::denied("scope_violation", message));
+        return Err(Error::denied("scope_violation", message).with_remedy(WIDEN));
     }
     if url.host_str() != Some(&host) {
-        url.set_host(Some(&host)).map_err(|_| Error::denied("scope_violation", "this URL may not be requested: its host is not valid"))?;
+        url.set_host(Some(&host))
+            .map_err(|_| Error::denied("scope_violation", "this URL may not be requested: its host is not valid").with_remedy("Correct the source path."))?;
     }
     Ok(url)
 }

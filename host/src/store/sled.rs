@@ -20,7 +20,8 @@ const FORMAT: u32 = 1;
 /// In a tree of its own: no caller of the trait can touch it.
 const META: &str = "meta";
 const FORMAT_KEY: &str = "meta/format_version";
-/// sled's default is 1 GiB.
+/// Of pages as they lie on disk; in memory they take about twice as much. sled's default is 1 GiB. Once it is full, a record more costs its place in
+/// the table of pages: some 300 bytes for a connection, however large that is.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// sled gives its lock back a moment after the last handle is gone: a quick restart must not fail on it.
 const LOCK_TRIES: u32 = 40;

@@ -21,16 +21,16 @@ const LOOK_AT: &str = "Check, in this order: that the account has a role of exac
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The 12 digits of the AWS account that owns the buckets.
-    #[schemars(title = "Account id", length(min = 12, max = 12), regex(pattern = "^[0-9]{12}$"), extend("x-identity" = true))]
+    #[schemars(title = "Account id", length(min = 12, max = 12), regex(pattern = "^[0-9]{12}$"), extend("x-identity" = true, "x-hint" = "exactly 12 digits"))]
     pub account_id: String,
     /// The region that the buckets are in, such as `us-east-2`.
-    #[schemars(title = "Region", length(min = 4, max = 32), regex(pattern = "^[a-z]+(-[a-z]+)+-[0-9]+$"), extend("x-identity" = true))]
+    #[schemars(title = "Region", length(min = 4, max = 32), regex(pattern = "^[a-z]+(-[a-z]+)+-[0-9]+$"), extend("x-identity" = true, "x-hint" = "a region of AWS, such as eu-west-1"))]
     pub region: String,
     /// The one bucket that may be read. Unless given, every bucket that the role may read.
-    #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("x-hint" = "lower-case letters, digits, '.' and '-', beginning and ending with a letter or digit"))]
     pub bucket_name: Option<String>,
     /// What may be read of each bucket: the keys that begin with this, such as `train/`. Everything unless given.
-    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"))]
+    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"), extend("x-hint" = "printable ASCII, such as media/2024/"))]
     pub prefix: Option<String>,
     /// Follows from account and region; need not be given.
     #[schemars(title = "Role ARN", length(max = 2048), extend("readOnly" = true))]

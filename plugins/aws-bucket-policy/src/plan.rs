@@ -12,10 +12,10 @@ const ORGANIZATION_TAG: &str = "aws:PrincipalTag/organization";
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The one bucket that may be read. Unless given, every bucket whose policy lets the gateway in.
-    #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("x-hint" = "lower-case letters, digits, '.' and '-', beginning and ending with a letter or digit"))]
     pub bucket_name: Option<String>,
     /// What may be read of each bucket: the keys that begin with this, such as `train/`. Everything unless given.
-    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"))]
+    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"), extend("x-hint" = "printable ASCII, such as media/2024/"))]
     pub prefix: Option<String>,
 }
 

@@ -24,24 +24,24 @@ pub enum Scope {
 pub struct Settings {
     /// The role that the gateway assumes. To see the external id before the role exists, enter
     /// `arn:aws:iam::000000000000:role/temporary`.
-    #[schemars(title = "Role ARN", length(max = 2048), regex(pattern = "^arn:(aws|aws-cn|aws-us-gov|aws-eusc):iam::[0-9]{12}:role/[!-~]+$"))]
+    #[schemars(title = "Role ARN", length(max = 2048), regex(pattern = "^arn:(aws|aws-cn|aws-us-gov|aws-eusc):iam::[0-9]{12}:role/[!-~]+$"), extend("x-hint" = "the ARN of a role, such as arn:aws:iam::123456789012:role/Name"))]
     pub iam_role_arn: String,
     /// `s3`: read the objects of one bucket. `bedrock`: no bucket, the role's identity alone is tested.
     #[serde(default)]
     #[schemars(title = "Scope")]
     pub scope: Scope,
     /// The bucket that may be read. Scope `s3` only, where it is required.
-    #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(title = "Bucket", length(min = 3, max = 63), regex(pattern = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("x-hint" = "lower-case letters, digits, '.' and '-', beginning and ending with a letter or digit"))]
     pub bucket_name: Option<String>,
     /// What may be read of the bucket: the keys that begin with this, such as `train/`. Scope `s3` only. Everything unless given.
-    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"))]
+    #[schemars(title = "Prefix", length(min = 1, max = 512), regex(pattern = "^[ -~]+$"), extend("x-hint" = "printable ASCII, such as media/2024/"))]
     pub prefix: Option<String>,
     /// For how many seconds a session is used.
     #[serde(default = "an_hour")]
     #[schemars(title = "Session TTL", range(min = 60, max = 3600))]
     pub session_ttl: u32,
     /// The region whose endpoints are asked. Found out unless given.
-    #[schemars(title = "Region", length(min = 4, max = 32), regex(pattern = "^[a-z]+(-[a-z]+)+-[0-9]+$"))]
+    #[schemars(title = "Region", length(min = 4, max = 32), regex(pattern = "^[a-z]+(-[a-z]+)+-[0-9]+$"), extend("x-hint" = "a region of AWS, such as eu-west-1"))]
     pub region: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::shared_key;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The storage account: 3 to 24 lower-case letters and digits.
-    #[schemars(title = "Storage account", length(min = 3, max = 24), regex(pattern = "^[a-z0-9]{3,24}$"))]
+    #[schemars(title = "Storage account", length(min = 3, max = 24), regex(pattern = "^[a-z0-9]{3,24}$"), extend("x-hint" = "3 to 24 lower-case letters and digits"))]
     pub account_name: String,
     /// The container, or a folder in it such as `media/2024`: only what is below can be read. Where the endpoint has the account in
     /// its path (Azurite, IoT Edge), the account stands first: `account/container`.
@@ -24,7 +24,7 @@ pub struct Settings {
     #[schemars(title = "Port", range(min = 1))]
     pub port: Option<u16>,
     /// One of the account's two access keys, in base64 as Azure shows it.
-    #[schemars(title = "Account key", length(min = 4, max = 1024), regex(pattern = "^[A-Za-z0-9+/]+={0,2}$"))]
+    #[schemars(title = "Account key", length(min = 4, max = 1024), regex(pattern = "^[A-Za-z0-9+/]+={0,2}$"), extend("x-hint" = "base64, as the portal shows the key"))]
     pub account_key: Secret,
 }
 

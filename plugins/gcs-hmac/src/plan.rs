@@ -14,13 +14,13 @@ const HOSTNAME: &str = "storage.googleapis.com";
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The one bucket that may be read.
-    #[schemars(title = "Bucket", length(min = 3, max = 222), regex(pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$"))]
+    #[schemars(title = "Bucket", length(min = 3, max = 222), regex(pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$"), extend("x-hint" = "lower-case letters, digits, '.', '_' and '-', beginning and ending with a letter or digit"))]
     pub bucket_name: String,
     /// Of the HMAC key: begins with `GOOG`.
-    #[schemars(title = "Access id", length(min = 16, max = 128), regex(pattern = "^[A-Za-z0-9]+$"))]
+    #[schemars(title = "Access id", length(min = 16, max = 128), regex(pattern = "^[A-Za-z0-9]+$"), extend("x-hint" = "letters and digits, such as GOOG1EXAMPLE"))]
     pub access_id: String,
     /// The HMAC key's secret: 40 characters, as Cloud Storage showed it once.
-    #[schemars(title = "Secret", length(min = 16, max = 128), regex(pattern = "^[A-Za-z0-9+/=]+$"))]
+    #[schemars(title = "Secret", length(min = 16, max = 128), regex(pattern = "^[A-Za-z0-9+/=]+$"), extend("x-hint" = "base64, as the console showed the secret"))]
     pub secret: Secret,
     /// `storage.googleapis.com` unless given: a private endpoint.
     #[schemars(title = "Host name")]

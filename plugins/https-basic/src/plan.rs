@@ -21,7 +21,7 @@ pub struct Settings {
     #[schemars(title = "User name", length(min = 1, max = 255))]
     pub username: String,
     /// Any text without control characters, and without a space at either end.
-    #[schemars(title = "Password", length(max = 8192), regex(pattern = r"^([^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?)?$"))]
+    #[schemars(title = "Password", length(max = 8192), regex(pattern = r"^([^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?)?$"), extend("x-hint" = "no control characters, and no space at its ends"))]
     pub password: Secret,
 }
 

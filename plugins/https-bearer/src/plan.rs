@@ -18,7 +18,7 @@ pub struct Settings {
     #[schemars(title = "Path prefix")]
     pub path_prefix: Option<PathPrefix>,
     /// Sent as `Authorization: Bearer`. Visible ASCII without spaces.
-    #[schemars(title = "Bearer token", length(min = 1, max = 8192), regex(pattern = "^[!-~]+$"))]
+    #[schemars(title = "Bearer token", length(min = 1, max = 8192), regex(pattern = "^[!-~]+$"), extend("x-hint" = "visible ASCII characters without spaces"))]
     pub bearer_token: Secret,
 }
 

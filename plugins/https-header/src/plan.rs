@@ -21,7 +21,7 @@ pub struct Settings {
     #[schemars(title = "Header")]
     pub header_name: HeaderName,
     /// The header's whole value, with its scheme where the server wants one (`Token abc`). Printable ASCII.
-    #[schemars(title = "API key", length(min = 1, max = 8192), regex(pattern = "^[!-~]([ -~]*[!-~])?$"))]
+    #[schemars(title = "API key", length(min = 1, max = 8192), regex(pattern = "^[!-~]([ -~]*[!-~])?$"), extend("x-hint" = "ASCII characters, and no space at its ends"))]
     pub api_key: Secret,
 }
 

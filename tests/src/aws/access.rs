@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn policies_are_joined_as_aws_documents_it() {
-        let role = Principal::Session { account: OWN.into(), role: "r".into(), session: "s".into() };
+        let role = Principal::Session { partition: "aws", account: OWN.into(), role: "r".into(), session: "s".into() };
         let allow = || Some(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}));
         let deny = || Some(json!({"Effect": "Deny", "Action": "s3:*", "Resource": "*"}));
         let elsewhere = || Some(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/other"}));

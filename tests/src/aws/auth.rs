@@ -8,6 +8,7 @@ use time::macros::format_description;
 use super::access::{Attached, allowed, may_assume, why_not};
 use super::error::{AwsError, access_denied};
 use super::fault::Service;
+use super::partition;
 use super::policy::{Context, Policy, Request};
 use super::principal::Principal;
 use super::sigv4::{self, Claim, Flaw, Form, PathRule, sha256_hex};
@@ -88,7 +89,8 @@ pub fn authenticate(world: &World, parts: &Parts, body: &[u8], service: Service,
     if claim.service != name(service) {
         return Err(error(service, Flaw::Malformed(format!("service '{}' is wrong; expecting '{}'", claim.service, name(service))), None, now));
     }
-    let holder = world.holder(&claim.access_key).ok_or_else(|| unknown_key(service, &claim))?;
+    let holder = world.holder(&claim.access_key).filter(|holder| holder.partition() == Some(partition::of_region(&claim.region)));
+    let holder = holder.ok_or_else(|| unknown_key(service, &claim))?;
     let (secret, expected_token) = match &holder {
         Holder::User(user) => (&user.secret, None),
         Holder::Session(session) => (&session.secret, Some(&session.token)),
@@ -105,9 +107,12 @@ pub fn authenticate(world: &World, parts: &Parts, body: &[u8], service: Service,
     claim.verify(parts, secret, &payload, rule, now).map_err(|flaw| error(service, flaw, Some(&claim), now))?;
     let region = Some(claim.region);
     match holder {
-        Holder::User(user) => {
-            Ok(Caller { principal: Principal::User { account: user.account, name: user.name }, region, session: None, identity: user.policy })
-        }
+        Holder::User(user) => Ok(Caller {
+            principal: Principal::User { partition: user.partition, account: user.account, name: user.name },
+            region,
+            session: None,
+            identity: user.policy,
+        }),
         Holder::Session(session) if session.expires <= now => Err(expired_token(service)),
         Holder::Session(session) => {
             let identity = match &session.principal {

@@ -18,6 +18,9 @@ pub struct Fixture {
 pub struct Account {
     /// Twelve digits.
     pub id: String,
+    /// `aws` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
     #[serde(default)]
     pub users: Vec<User>,
     #[serde(default)]
@@ -113,6 +116,12 @@ impl Fixture {
 }
 
 impl Account {
+    #[must_use]
+    pub fn partition(mut self, name: &str) -> Self {
+        self.partition = Some(name.to_owned());
+        self
+    }
+
     #[must_use]
     pub fn user(mut self, name: &str, policy: Option<Value>) -> Self {
         self.users.push(User { name: name.to_owned(), policy, keys: None });

@@ -12,6 +12,7 @@ pub mod fixture;
 mod glob;
 mod journal;
 mod list;
+mod partition;
 mod policy;
 mod principal;
 mod s3;

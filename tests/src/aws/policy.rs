@@ -49,7 +49,11 @@ enum Patterns {
 enum PrincipalPattern {
     Everyone,
     /// Delegates to the account: in an Allow, the account's own policies must allow too.
-    Account(String),
+    Account {
+        /// `None`: named by its number alone.
+        partition: Option<String>,
+        id: String,
+    },
     /// A user, a role (and so each of its sessions), or one session.
     Arn(String),
 }
@@ -187,11 +191,13 @@ impl PrincipalPattern {
             return Ok(Self::Everyone);
         }
         if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Self::Account(text.to_owned()));
+            return Ok(Self::Account { partition: None, id: text.to_owned() });
         }
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         match parts.as_slice() {
-            ["arn", _, "iam", "", account, "root"] if account.len() == 12 => Ok(Self::Account((*account).to_owned())),
+            ["arn", partition, "iam", "", account, "root"] if account.len() == 12 => {
+                Ok(Self::Account { partition: Some((*partition).to_owned()), id: (*account).to_owned() })
+            }
             ["arn", _, "iam" | "sts", "", account, resource] if account.len() == 12 && !resource.contains(['*', '?']) => Ok(Self::Arn(text.to_owned())),
             _ => Err(format!("Invalid principal in policy: {text}")),
         }
@@ -200,7 +206,10 @@ impl PrincipalPattern {
     fn names(&self, principal: &Principal) -> Option<Named> {
         match self {
             Self::Everyone => Some(Named::Itself),
-            Self::Account(account) => (principal.account() == Some(account)).then_some(Named::Account),
+            Self::Account { partition, id } => {
+                let there = partition.as_deref().is_none_or(|partition| principal.partition() == Some(partition));
+                (there && principal.account() == Some(id)).then_some(Named::Account)
+            }
             Self::Arn(arn) => match principal {
                 Principal::Session { .. } if principal.arn() == *arn => Some(Named::Session),
                 _ => (principal.policy_arn() == *arn).then_some(Named::Itself),

@@ -4,11 +4,13 @@
 pub enum Principal {
     Anonymous,
     User {
+        partition: &'static str,
         account: String,
         name: String,
     },
     /// A session of a role.
     Session {
+        partition: &'static str,
         account: String,
         role: String,
         session: String,
@@ -16,6 +18,14 @@ pub enum Principal {
 }
 
 impl Principal {
+    #[must_use]
+    pub fn partition(&self) -> Option<&'static str> {
+        match self {
+            Self::Anonymous => None,
+            Self::User { partition, .. } | Self::Session { partition, .. } => Some(partition),
+        }
+    }
+
     #[must_use]
     pub fn account(&self) -> Option<&String> {
         match self {
@@ -28,7 +38,9 @@ impl Principal {
     #[must_use]
     pub fn arn(&self) -> String {
         match self {
-            Self::Session { account, role, session } => format!("arn:aws:sts::{account}:assumed-role/{}/{session}", role.rsplit('/').next().unwrap_or(role)),
+            Self::Session { partition, account, role, session } => {
+                format!("arn:{partition}:sts::{account}:assumed-role/{}/{session}", role.rsplit('/').next().unwrap_or(role))
+            }
             _ => self.policy_arn(),
         }
     }
@@ -38,8 +50,8 @@ impl Principal {
     pub fn policy_arn(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
-            Self::User { account, name } => format!("arn:aws:iam::{account}:user/{name}"),
-            Self::Session { account, role, .. } => format!("arn:aws:iam::{account}:role/{role}"),
+            Self::User { partition, account, name } => format!("arn:{partition}:iam::{account}:user/{name}"),
+            Self::Session { partition, account, role, .. } => format!("arn:{partition}:iam::{account}:role/{role}"),
         }
     }
 

@@ -8,6 +8,7 @@ use time::macros::format_description;
 use super::auth::Caller;
 use super::error::AwsError;
 use super::list;
+use super::partition;
 use super::policy::Context;
 use super::sigv4::{decode, pairs};
 use super::sts::Judged;
@@ -42,6 +43,7 @@ pub fn handle(world: &World, caller: &Caller, parts: &Parts, now: OffsetDateTime
     }
     let bucket = world
         .bucket(&target.bucket)
+        .filter(|bucket| caller.region.as_ref().is_none_or(|region| partition::of_region(region) == partition::of_region(&bucket.region)))
         .ok_or_else(|| AwsError::new(404, "NoSuchBucket", "The specified bucket does not exist").detail("BucketName", &target.bucket))?;
     let request = Request { bucket, target: &target, caller, query: &query, now };
     let wants = |name: &str| query.iter().any(|(key, _)| key == name);
@@ -96,7 +98,7 @@ impl Request<'_> {
     }
 
     fn bucket_arn(&self) -> String {
-        format!("arn:aws:s3:::{}", self.target.bucket)
+        self.bucket.arn(&self.target.bucket)
     }
 
     /// What was signed for one region is redirected by another.
@@ -179,7 +181,7 @@ fn target(parts: &Parts) -> Result<Target, AwsError> {
     let host = parts.headers.get("host").and_then(|value| value.to_str().ok()).unwrap_or("").to_ascii_lowercase();
     let host = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
     let bucket_in_host = match host.find(".s3.").or_else(|| host.find(".s3-")) {
-        Some(at) if host.ends_with(".amazonaws.com") => host.get(..at),
+        Some(at) if host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") => host.get(..at),
         _ => host.strip_suffix(".localhost"),
     };
     let path = decode(parts.uri.path(), true)
@@ -214,7 +216,7 @@ pub fn elsewhere(bucket: &str, region: &str) -> AwsError {
         "PermanentRedirect",
         "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
     )
-    .detail("Endpoint", format!("{bucket}.s3.{region}.amazonaws.com"))
+    .detail("Endpoint", format!("{bucket}.s3.{region}.{}", partition::domain(partition::of_region(region))))
     .detail("Bucket", bucket)
     .header("x-amz-bucket-region", region)
 }

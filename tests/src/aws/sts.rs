@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::auth::Caller;
 use super::error::AwsError;
+use super::partition;
 use super::policy::{Place, Policy};
 use super::principal::Principal;
 use super::world::{Session, World};
@@ -57,6 +58,7 @@ fn caller_identity(caller: &Caller) -> String {
 }
 
 struct AssumeRole {
+    partition: &'static str,
     account: String,
     role: String,
     arn: String,
@@ -76,7 +78,11 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params, now: OffsetD
         AwsError::new(403, "AccessDenied", format!("User: {} is not authorized to perform: {action} on resource: {}", caller.principal.arn(), asked.arn))
     };
     judged.allowed = Some(false);
-    let role = world.role(&asked.account, &asked.role).ok_or_else(|| denied("sts:AssumeRole"))?.clone();
+    if caller.principal.partition() != Some(asked.partition) {
+        return Err(invalid("Request ARN is invalid"));
+    }
+    let role = world.role(&asked.account, &asked.role).filter(|_| world.partition(&asked.account) == asked.partition);
+    let role = role.ok_or_else(|| denied("sts:AssumeRole"))?.clone();
     let inherited: BTreeMap<String, String> =
         caller.session.iter().flat_map(|session| session.transitive.iter().filter_map(|key| Some((key.clone(), session.tags.get(key)?.clone())))).collect();
     let mut context = caller.context(now);
@@ -111,7 +117,8 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params, now: OffsetD
     judged.allowed = Some(true);
     let mut tags = inherited.clone();
     tags.extend(asked.tags);
-    let principal = Principal::Session { account: asked.account.clone(), role: asked.role.clone(), session: asked.session_name.clone() };
+    let principal =
+        Principal::Session { partition: asked.partition, account: asked.account.clone(), role: asked.role.clone(), session: asked.session_name.clone() };
     let (arn, expires) = (principal.arn(), now + Duration::seconds(role.ends_after.unwrap_or(asked.duration)));
     let mut transitive: Vec<String> = inherited.into_keys().collect();
     transitive.extend(asked.transitive);
@@ -141,7 +148,7 @@ fn assume_role(world: &mut World, caller: &Caller, params: &Params, now: OffsetD
 impl AssumeRole {
     fn parse(params: &Params) -> Result<Self, AwsError> {
         let arn = params.get("RoleArn").ok_or_else(|| invalid("Value null at 'roleArn' failed to satisfy constraint: Member must not be null"))?;
-        let (account, role) = role_of(arn).ok_or_else(|| invalid(format!("{arn} is invalid")))?;
+        let (partition, account, role) = role_of(arn).ok_or_else(|| invalid(format!("{arn} is invalid")))?;
         let session_name = params.get("RoleSessionName").cloned().unwrap_or_default();
         constrained("roleSessionName", &session_name, 2, 64, "+=,.@-")?;
         let external_id = params.get("ExternalId").cloned();
@@ -165,7 +172,7 @@ impl AssumeRole {
         };
         match params.keys().find(|name| !known(name)) {
             Some(name) => Err(invalid(format!("{name} is not supported by the double"))),
-            None => Ok(Self { account, role, arn: arn.clone(), session_name, duration, external_id, policy, tags, transitive }),
+            None => Ok(Self { partition, account, role, arn: arn.clone(), session_name, duration, external_id, policy, tags, transitive }),
         }
     }
 }
@@ -205,12 +212,13 @@ fn members(params: &Params, prefix: &str, suffix: &str) -> Vec<(u32, String)> {
     params.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.strip_suffix(suffix)?.parse().ok()?, value.clone()))).collect()
 }
 
-/// `arn:aws:iam::<account>:role/<path and name>`
-fn role_of(arn: &str) -> Option<(String, String)> {
-    let rest = arn.strip_prefix("arn:aws:iam::").filter(|_| (20..=2048).contains(&arn.len()))?;
+/// `arn:<partition>:iam::<account>:role/<path and name>`
+fn role_of(arn: &str) -> Option<(&'static str, String, String)> {
+    let (partition, rest) = arn.strip_prefix("arn:").filter(|_| (20..=2048).contains(&arn.len()))?.split_once(":iam::")?;
+    let partition = partition::named(partition)?;
     let (account, resource) = rest.split_once(':')?;
     let role = resource.strip_prefix("role/").filter(|role| !role.is_empty() && !role.ends_with('/'))?;
-    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then(|| (account.to_owned(), role.to_owned()))
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then(|| (partition, account.to_owned(), role.to_owned()))
 }
 
 /// `[\w+=,.@-]*` and the like.

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::fixture::{Fixture, Keys};
+use super::partition;
 use super::policy::{Place, Policy};
 use super::principal::Principal;
 use super::sigv4::sha256_hex;
@@ -18,6 +19,8 @@ const MAX_SESSIONS: usize = 100_000;
 #[derive(Default)]
 pub struct World {
     users: HashMap<String, User>,
+    /// Of the accounts, by id.
+    partitions: HashMap<String, &'static str>,
     /// By account and name.
     roles: HashMap<(String, String), Role>,
     /// By access key.
@@ -28,6 +31,7 @@ pub struct World {
 
 #[derive(Clone)]
 pub struct User {
+    pub partition: &'static str,
     pub account: String,
     pub name: String,
     pub secret: String,
@@ -63,6 +67,13 @@ pub struct Bucket {
     pub objects: BTreeMap<String, Object>,
 }
 
+impl Bucket {
+    #[must_use]
+    pub fn arn(&self, name: &str) -> String {
+        format!("arn:{}:s3:::{name}", partition::of_region(&self.region))
+    }
+}
+
 #[derive(Clone)]
 pub struct Object {
     pub content: Content,
@@ -93,16 +104,29 @@ pub enum Holder {
     Session(Session),
 }
 
+impl Holder {
+    pub fn partition(&self) -> Option<&'static str> {
+        match self {
+            Self::User(user) => Some(user.partition),
+            Self::Session(session) => session.principal.partition(),
+        }
+    }
+}
+
 impl World {
     pub fn load(&mut self, fixture: &Fixture) -> Result<(), String> {
         for account in &fixture.accounts {
             if account.id.len() != 12 || !account.id.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(format!("{} is not an account id", account.id));
             }
+            let name = account.partition.as_deref().unwrap_or(partition::FIRST);
+            let partition = partition::named(name).ok_or_else(|| format!("{name} is not a partition"))?;
+            self.partitions.insert(account.id.clone(), partition);
             for user in &account.users {
                 let keys = user.keys.clone().unwrap_or_else(|| keys("AKIA"));
                 let policy = parse(Place::Identity, user.policy.as_ref(), &user.name)?;
-                self.users.insert(keys.access_key_id, User { account: account.id.clone(), name: user.name.clone(), secret: keys.secret_access_key, policy });
+                let user = User { partition, account: account.id.clone(), name: user.name.clone(), secret: keys.secret_access_key, policy };
+                self.users.insert(keys.access_key_id, user);
             }
             for role in &account.roles {
                 let trust = Policy::parse(Place::Trust, &role.trust).map_err(|problem| format!("{}: {problem}", role.name))?;
@@ -111,6 +135,9 @@ impl World {
                     .insert((account.id.clone(), role.name.clone()), Role { trust, policy, max_session: role.max_session.unwrap_or(3600), ends_after: None });
             }
             for bucket in &account.buckets {
+                if partition::of_region(&bucket.region) != partition {
+                    return Err(format!("{}: {partition} has no region {}", bucket.name, bucket.region));
+                }
                 if self.buckets.contains_key(&bucket.name) {
                     return Err(format!("{}: BucketAlreadyExists", bucket.name));
                 }
@@ -181,12 +208,13 @@ impl World {
 
     pub fn set_bucket_policy(&mut self, name: &str, document: Option<&Value>) -> Result<(), String> {
         let policy = parse(Place::Bucket, document, name)?;
-        let arn = format!("arn:aws:s3:::{name}");
+        let bucket = self.buckets.get_mut(name).ok_or("NoSuchBucket")?;
+        let arn = bucket.arn(name);
         let own = |resource: &str| resource == arn || resource.strip_prefix(&arn).is_some_and(|rest| rest.starts_with('/'));
         if let Some(foreign) = policy.iter().flat_map(Policy::resources).find(|resource| !own(resource)) {
             return Err(format!("Policy has invalid resource {foreign}"));
         }
-        self.buckets.get_mut(name).ok_or("NoSuchBucket")?.policy = policy;
+        bucket.policy = policy;
         Ok(())
     }
 
@@ -202,6 +230,11 @@ impl World {
     pub fn holder(&self, access_key: &str) -> Option<Holder> {
         let user = self.users.get(access_key).cloned().map(Holder::User);
         user.or_else(|| self.sessions.get(access_key).cloned().map(Holder::Session))
+    }
+
+    /// In which an account is.
+    pub fn partition(&self, account: &str) -> &'static str {
+        self.partitions.get(account).copied().unwrap_or(partition::FIRST)
     }
 
     pub fn role(&self, account: &str, name: &str) -> Option<&Role> {

@@ -36,7 +36,7 @@ pub fn asset() -> Operation {
 }
 
 pub fn schemas() -> Value {
-    let connection = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
+    let given = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
     json!({
         "DatasetId": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"},
         "Metadata": {
@@ -54,7 +54,7 @@ pub fn schemas() -> Value {
             "additionalProperties": false,
             "properties": {
                 "dataset_id": refer("DatasetId"),
-                "connection_name": {"type": ["string", "null"], "description": "A connection's name (or id)."},
+                "connection_name": {"type": ["string", "null"], "description": "A connection's name (or id). Without one, the dataset's default connection."},
                 "connection_id": {"type": ["string", "null"], "description": "Instead of `connection_name`."},
                 "assets": {
                     "type": "array",
@@ -68,7 +68,7 @@ pub fn schemas() -> Value {
                     },
                 },
             },
-            "oneOf": [connection("connection_name"), connection("connection_id")],
+            "not": {"allOf": [given("connection_name"), given("connection_id")]},
         },
         "Job": object(&[
             ("job_id", refer("Id")),

@@ -4,6 +4,7 @@
 
 pub mod connections;
 mod connectors;
+pub mod datasets;
 mod document;
 pub mod health;
 pub mod ingestion;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{connections, health, ingestion, or_null, organizations, plan, plugins, refer, signed, tokens};
+use super::{connections, datasets, health, ingestion, or_null, organizations, plan, plugins, refer, signed, tokens};
 
 pub fn fixed() -> Map<String, Value> {
     let mut schemas = Map::new();
@@ -13,6 +13,7 @@ pub fn fixed() -> Map<String, Value> {
         plan::schemas(),
         signed::schemas(),
         ingestion::schemas(),
+        datasets::schemas(),
         organizations::schemas(),
         tokens::schemas(),
         health::schemas(),
@@ -53,8 +54,8 @@ fn shared() -> Value {
         "Failure": {
             "type": "object",
             "description": "Why one of many failed.",
-            "required": ["code", "message"],
-            "properties": {"code": refer("Code"), "message": {"type": "string"}, "remedy": {"type": "string"}},
+            "required": ["code", "message", "remedy"],
+            "properties": {"code": refer("Code"), "message": {"type": "string"}, "remedy": {"type": "string", "description": "What to do about it."}},
         },
         "Code": {
             "type": "string",
@@ -64,7 +65,7 @@ fn shared() -> Value {
         "Problem": {
             "type": "object",
             "description": "RFC 9457.",
-            "required": ["type", "title", "status", "detail", "code", "request_id"],
+            "required": ["type", "title", "status", "detail", "code", "request_id", "remedy"],
             "properties": {
                 "type": {"type": "string", "format": "uri", "description": "`urn:portcullis:problem:<code>`"},
                 "title": {"type": "string", "description": "The status in words."},

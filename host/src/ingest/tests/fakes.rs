@@ -49,8 +49,8 @@ pub const CONNECTION: ConnectionId = ConnectionId(uuid::Uuid::from_u128(7));
 impl Source for Arc<FakeSource> {
     type Permit = (OrgId, String);
 
-    async fn resolve(&self, _org: &OrgId, name_or_id: &str) -> Result<(ConnectionId, u64)> {
-        if name_or_id == "one" {
+    async fn resolve(&self, _org: &OrgId, _dataset: &DatasetId, name_or_id: Option<&str>) -> Result<(ConnectionId, u64)> {
+        if name_or_id == Some("one") {
             Ok((CONNECTION, self.revision.load(Ordering::SeqCst)))
         } else {
             Err(Error::not_found("connection_not_found", "no such connection"))
@@ -292,7 +292,7 @@ pub fn submission(paths: &[&str]) -> Submission {
     Submission {
         id: JobId(uuid::Uuid::from_u128(COUNT.fetch_add(1, Ordering::SeqCst).into())),
         dataset: DatasetId::new("d1").expect("a dataset"),
-        connection: "one".to_owned(),
+        connection: Some("one".to_owned()),
         assets: paths.iter().map(|path| (SourcePath::new(*path).expect("a path"), Metadata::new())).collect(),
     }
 }

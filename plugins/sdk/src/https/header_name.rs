@@ -38,7 +38,7 @@ const RESERVED: &[&str] = &[
 /// Lower case, which is the same to every server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9-]+$", "minLength" = 1, "maxLength" = 64))]
+#[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9-]+$", "x-hint" = "letters, digits and '-'", "minLength" = 1, "maxLength" = 64))]
 pub struct HeaderName(String);
 
 impl HeaderName {

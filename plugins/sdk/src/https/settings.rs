@@ -11,7 +11,7 @@ use crate::percent;
 /// A host name or an IPv4 address: lower case, without a dot at the end, without scheme or port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?$", "minLength" = 1, "maxLength" = 253))]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?$", "x-hint" = "a host name such as assets.example.com: no scheme, port or path", "minLength" = 1, "maxLength" = 253))]
 pub struct Hostname(String);
 
 impl Hostname {
@@ -49,7 +49,7 @@ impl From<Hostname> for String {
 /// A folder in wire form, without slashes at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9._~!$&'()*+,;=:@%/-]+$", "minLength" = 1, "maxLength" = 1024))]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9._~!$&'()*+,;=:@%/-]+$", "x-hint" = "a percent-encoded path such as media/2024", "minLength" = 1, "maxLength" = 1024))]
 pub struct PathPrefix(String);
 
 impl PathPrefix {

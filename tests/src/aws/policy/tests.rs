@@ -4,7 +4,7 @@ use super::{Context, Named, Place, Policy, Request};
 use crate::aws::principal::Principal;
 
 fn session() -> Principal {
-    Principal::Session { account: "111122223333".into(), role: "gateway".into(), session: "s1".into() }
+    Principal::Session { partition: "aws", account: "111122223333".into(), role: "gateway".into(), session: "s1".into() }
 }
 
 fn context(pairs: &[(&str, &[&str])]) -> Context {
@@ -47,6 +47,8 @@ fn principals_are_named_as_aws_documents_it() {
     let empty = Context::new();
     for (sentence, principal, named) in [
         ("another account", json!({"AWS": "arn:aws:iam::999988887777:root"}), None),
+        ("the same number in another partition", json!({"AWS": "arn:aws-cn:iam::111122223333:root"}), None),
+        ("the same role in another partition", json!({"AWS": "arn:aws-cn:iam::111122223333:role/gateway"}), None),
         ("another role", json!({"AWS": "arn:aws:iam::111122223333:role/other"}), None),
         ("another session of the role", json!({"AWS": "arn:aws:sts::111122223333:assumed-role/gateway/s2"}), None),
         ("a user of the same name", json!({"AWS": "arn:aws:iam::111122223333:user/gateway"}), None),
