@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::answer;
 use super::body::{self, MAX_BODY};
 use super::openapi::connections as described;
-use super::openapi::signed::sign as described_sign;
 use super::params::{Params, wrong};
 use super::precondition::{Seen, tagged};
 use super::routes::Routes;
@@ -30,7 +29,7 @@ pub fn routes() -> Routes {
         .post("/connections/{name_or_id}/test", test, described::test())
         .post("/connections/{name_or_id}/plugin", move_to, described::move_to())
         .post("/connections/{name_or_id}/list", browse, described::browse())
-        .post("/connections/{name_or_id}/sign", signed::sign, described_sign())
+        .post("/connections/{name_or_id}/sign", signed::sign, described::sign())
         .get("/connections/{name_or_id}/setup", setup, described::setup())
 }
 

@@ -34,6 +34,9 @@ const SHARED: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
+/// As of `objects`; but a video is played in the address bar, too, where it is a document of its own that loads itself.
+const INERT: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; media-src 'self'");
+
 pub fn routes() -> Routes {
     Routes::new("objects").get_and_head("/s", read, described::read(), described::head()).preflight("/s", preflight)
 }
@@ -91,6 +94,7 @@ async fn open(gateway: &Gateway, method: &Method, uri: &Uri, headers: &HeaderMap
 
 /// Nothing here is a script or a style sheet: our own page takes those from this origin, and a customer's object is none of them.
 fn as_data(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, INERT);
     let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase()).unwrap_or_default();
     if kind.starts_with(b"text/css") || kind.windows(6).any(|part| part == b"script") {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -144,6 +148,7 @@ mod tests {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(given));
             as_data(&mut headers);
             assert_eq!(headers[header::CONTENT_TYPE], sent);
+            assert_eq!(headers[header::CONTENT_SECURITY_POLICY], INERT);
         }
     }
 }

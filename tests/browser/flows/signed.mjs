@@ -68,6 +68,14 @@ async function elsewhere(page, origin) {
   await page.locator("video").evaluate((one) => (one.currentTime = one.duration / 2));
   await until("the middle of it is there", () => page.locator("video").evaluate((one) => !one.seeking && one.readyState >= 2));
 
+  // In the address bar: shown, though nothing in it may run.
+  const tab = await page.context().newPage();
+  await tab.goto(await sign("fractal.png"));
+  await until("the image is shown", () => tab.locator("img").evaluate((one) => one.complete && one.naturalWidth > 10));
+  await tab.goto(await sign("pattern.mp4"));
+  await until("the video is shown", () => tab.locator("video").evaluate((one) => one.readyState >= 1 && one.videoWidth > 10));
+  await tab.close();
+
   // Every refusal can be read; the API itself is nobody else's.
   const refusal = async (url) => JSON.parse((await read(url)).text).code;
   same(await refusal(orbits.slice(0, -2)), "invalid_signature", "what is forged");

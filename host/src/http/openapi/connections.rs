@@ -8,7 +8,7 @@ use crate::http::body::MAX_BODY;
 use crate::http::connections::MAX_TOKEN;
 use crate::model::Role;
 
-pub(super) fn of_one(id: &'static str, summary: &'static str) -> Operation {
+fn of_one(id: &'static str, summary: &'static str) -> Operation {
     operation(id, summary).path("name_or_id", "A connection's name or id.").fails(&[404])
 }
 
@@ -83,6 +83,17 @@ pub fn browse() -> Operation {
     of_one("list_connection_objects", "List what a connection may read")
         .optional_body("ObjectsAsk", MAX_BODY)
         .answers(200, "One page.", "Objects")
+        .fails(&[403, 409, 502])
+}
+
+pub fn sign() -> Operation {
+    of_one("sign_object", "A URL that opens one object, for whoever has it")
+        .about(
+            "For any connector. The URL leads through this gateway, for one object and one method, and holds no secret. It ends with its time, with any change of the \
+             connection (disabled, deleted, edited), and with the token that asked for it. Nothing is stored, and whether the object is there is not asked.",
+        )
+        .body("SignAsk", MAX_BODY)
+        .answers(201, "Treat it as a password until it ends.", "SignedUrl")
         .fails(&[403, 409, 502])
 }
 

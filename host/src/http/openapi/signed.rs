@@ -2,22 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::connections::of_one;
 use super::{Operation, objects, operation, refer};
 use crate::connections::MAX_SIGNED;
-use crate::http::body::MAX_BODY;
 use crate::http::signed::{LONGEST, USUAL};
-
-pub fn sign() -> Operation {
-    of_one("sign_object", "A URL that opens one object, for whoever has it")
-        .about(
-            "For any connector. The URL leads through this gateway, for one object and one method, and holds no secret. It ends with its time, with any change of the \
-             connection (disabled, deleted, edited), and with the token that asked for it. Nothing is stored, and whether the object is there is not asked.",
-        )
-        .body("SignAsk", MAX_BODY)
-        .answers(201, "Treat it as a password until it ends.", "SignedUrl")
-        .fails(&[403, 409, 502])
-}
 
 pub fn read() -> Operation {
     objects::bytes(opened(operation("read_signed_object", "An object's bytes, by a signed URL")))

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::guest::{Guest, component_with, org, runtime, words};
 use crate::broker::{ExternalIdVerdict, Identity};
-use crate::model::{Capability, Connection, ConnectionId, ConnectionName, Error, ExternalId, Kind, OrgId, Page, Region, Result, Timestamp};
+use crate::model::{Capability, Connection, ConnectionId, ConnectionName, Error, ExternalId, Kind, OrgId, Page, Principal, Region, Result, Timestamp};
 use crate::policy::{AddressPolicy, Grant, Permit};
 use crate::runtime::{Compiler, Head, Limits, Plugin, Remote, Runtime, RuntimeConfig};
 
@@ -238,6 +238,40 @@ fn with_resource(locate: &str) -> Vec<u8> {
         (import "[export]test:mine/things@1.0.0" "[resource-rep]thing" (func $rep (param i32) (result i32)))"#;
     let guest = Guest { imports, locate, normalize: "i32.const 0x100", data: settings(), ..Guest::default() };
     component_with(&guest.text(), &["package test:mine@1.0.0; interface things { resource thing; }"], "export test:mine/things@1.0.0;")
+}
+
+/// What `locate` may not answer is in `calls`; the other exports have results of their own, which lie at 0x100.
+#[tokio::test]
+async fn p15_what_no_type_of_the_contract_has_is_refused_from_every_export() {
+    let outside = 0xffff_fff0;
+    let finding = |option: u32| (0x300, words(&[0x500, 4, 1, 0x500, 4, 0x500, 4, option, 0, 0]));
+    let (good, bad) = ((0x500, b"fine".to_vec()), (0x500, vec![0xff, 0xfe, 0xff, 0xfe]));
+    let cases = [
+        ("normalize", "invalid UTF-8", vec![(0x100, words(&[0, 0x500, 4])), bad.clone()]),
+        ("normalize", "an unknown case of the result", vec![(0x100, words(&[2, 0x500, 4])), good.clone()]),
+        ("normalize", "a field error outside of memory", vec![(0x100, words(&[1, 0x300, 1])), (0x300, words(&[outside, 8, 0x500, 4])), good.clone()]),
+        ("setup", "an unknown case of the result", vec![(0x100, words(&[2]))]),
+        ("setup", "steps outside of memory", vec![(0x100, words(&[0, outside, 1]))]),
+        ("check", "invalid UTF-8", vec![(0x100, words(&[0x300, 1])), finding(0), bad]),
+        ("check", "an unknown case of an option", vec![(0x100, words(&[0x300, 1])), finding(2), good.clone()]),
+        ("check", "findings outside of memory", vec![(0x100, words(&[outside, 1]))]),
+        ("list", "an unknown case of the result", vec![(0x100, words(&[2]))]),
+        ("list", "an unknown kind of error", vec![(0x100, words(&[1, 99, 0x500, 4, 0x500, 4, 0])), good]),
+        ("list", "entries outside of memory", vec![(0x100, words(&[0, outside, 1]))]),
+    ];
+    for (export, what, data) in cases {
+        let body = "i32.const 0x100";
+        let plugin = Guest { normalize: body, setup: body, check: body, list: body, data, ..Guest::default() }.load(quick()).await;
+        let principal = Principal { platform_name: String::new(), account_id: String::new(), role_arn: String::new(), organization: String::new() };
+        let error = match export {
+            "normalize" => plugin.normalize(&org(), &json!({})).await.err(),
+            "setup" => plugin.setup(&org(), &json!({}), &principal, "").await.err(),
+            "check" => plugin.check(&grant(&plugin), None).await.err(),
+            _ => plugin.list(&grant(&plugin), "", None, 10).await.err(),
+        };
+        let error = error.unwrap_or_else(|| panic!("{export}, {what}: it was taken"));
+        assert_eq!((error.kind(), error.code()), (Kind::PluginFault, "plugin_contract"), "{export}, {what}: {error:?}");
+    }
 }
 
 #[tokio::test]
