@@ -119,7 +119,7 @@ impl Line {
 
     fn measure(&self, bytes: u64) {
         let Some(meter) = meter::get() else { return };
-        let route = self.route.as_ref().map_or(&meter.unrouted, |route| route.measured.get_or_init(|| meter.route(route.pattern())));
+        let route = self.route.as_ref().map_or(&meter.unrouted, |route| route.measured.get_or_init(|| meter.of_route(route.pattern())));
         meter.request(route, self.method.as_str(), self.status, bytes, self.started.elapsed(), self.error.as_deref());
     }
 

@@ -214,7 +214,7 @@ impl Meter {
         }
     }
 
-    pub fn route(&self, pattern: &str) -> Route {
+    pub fn of_route(&self, pattern: &str) -> Route {
         route(&self.recorder, pattern)
     }
 
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn a16_what_is_counted_is_rendered_and_labels_stay_few() {
         let meter = meter();
-        let route = meter.route("/api/v1/objects");
+        let route = meter.of_route("/api/v1/objects");
         let refused = Error::denied("x", "");
         for method in ["GET", "GET", "BREW", "\"evil\n"] {
             meter.request(&route, method, 403, 7, Duration::from_millis(3), Some(&refused));
