@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use portcullis_tests::ministack::root;
 
 /// A module may import what is below it. `config` and `app` are the composition root, `http` and `cli` its two faces.
-const LEVELS: [(&str, u8); 17] = [
+const LEVELS: [(&str, u8); 19] = [
     ("model", 0),
     ("policy", 1),
+    ("meter", 1),
     ("store", 2),
     ("vault", 2),
     ("fetch", 2),
@@ -21,13 +22,14 @@ const LEVELS: [(&str, u8); 17] = [
     ("ingest", 7),
     ("config", 8),
     ("app", 9),
+    ("doctor", 10),
     ("http", 10),
     ("cli", 11),
     ("main", 12),
 ];
 
 /// An outside crate, and the modules whose door it is.
-const DOORS: [(&str, &[&str]); 27] = [
+const DOORS: [(&str, &[&str]); 32] = [
     ("sled", &["store"]),
     ("aws_lc_rs::aead", &["vault"]),
     ("aws_lc_rs", &["vault", "broker", "tokens", "runtime", "http"]),
@@ -35,8 +37,8 @@ const DOORS: [(&str, &[&str]); 27] = [
     ("subtle", &["tokens", "http", "vault"]),
     ("reqwest", &["fetch", "cli"]),
     ("hyper::client", &["fetch"]),
-    ("tokio_rustls", &["fetch"]),
-    ("rustls", &["fetch", "main"]),
+    ("tokio_rustls", &["fetch", "http"]),
+    ("rustls", &["fetch", "app", "main"]),
     ("rustls_native_certs", &["fetch"]),
     ("aws_config", &["broker"]),
     ("aws_credential_types", &["broker"]),
@@ -53,7 +55,12 @@ const DOORS: [(&str, &[&str]); 27] = [
     ("confique", &["config"]),
     ("console", &["cli"]),
     ("indicatif", &["cli"]),
+    ("metrics", &["meter"]),
+    ("metrics_exporter_prometheus", &["meter"]),
     ("mimalloc", &["main"]),
+    ("opentelemetry", &["app"]),
+    ("opentelemetry_sdk", &["app"]),
+    ("tracing_opentelemetry", &["app"]),
     ("wit_component", &["cli"]),
 ];
 

@@ -28,6 +28,8 @@ pub struct Gateway {
     environment: Vec<(String, String)>,
     token: String,
     url: String,
+    /// Of its own certificate.
+    authority: Option<Vec<u8>>,
 }
 
 /// What a gateway is given beside the defaults.
@@ -35,6 +37,8 @@ pub struct Gateway {
 pub struct Given {
     environment: Vec<(String, String)>,
     compiled: bool,
+    authority: Option<Vec<u8>>,
+    file: Option<String>,
 }
 
 impl Given {
@@ -61,6 +65,20 @@ impl Given {
         self.variable("PORTCULLIS__EGRESS__EXTRA_CA", origin.ca().display().to_string())
     }
 
+    /// It speaks TLS with these files, whose authority (PEM) its clients trust.
+    #[must_use]
+    pub fn tls(mut self, cert: &Path, key: &Path, authority: &[u8]) -> Self {
+        self.authority = Some(authority.to_owned());
+        self.variable("PORTCULLIS__SERVER__TLS__CERT", cert.display().to_string()).variable("PORTCULLIS__SERVER__TLS__KEY", key.display().to_string())
+    }
+
+    /// A `portcullis.toml` in its folder.
+    #[must_use]
+    pub fn file(mut self, text: &str) -> Self {
+        self.file = Some(text.to_owned());
+        self
+    }
+
     /// With what other gateways have compiled: for components of megabytes.
     #[must_use]
     pub fn compiled(mut self) -> Self {
@@ -72,6 +90,9 @@ impl Given {
         let folder = tempfile::tempdir().unwrap();
         if self.compiled {
             compiled::lend(&folder.path().join("data"));
+        }
+        if let Some(text) = &self.file {
+            std::fs::write(folder.path().join("portcullis.toml"), text).unwrap();
         }
         let token = format!("bootstrap-{}", Uuid::new_v4().simple());
         let mut environment = vec![
@@ -87,7 +108,7 @@ impl Given {
         environment.retain(|(name, _)| !self.environment.iter().any(|(given, _)| given == name));
         environment.extend(self.environment);
         let process = launch(&folder, &environment);
-        let mut gateway = Gateway { process, folder, environment, token, url: String::new() };
+        let mut gateway = Gateway { process, folder, environment, token, url: String::new(), authority: self.authority };
         gateway.ready().await;
         gateway
     }
@@ -97,7 +118,8 @@ impl Gateway {
     /// With the token of the first operator.
     #[must_use]
     pub fn api(&self) -> Api {
-        Api::new(&self.url, &self.token)
+        let api = Api::new(&self.url, &self.token);
+        self.authority.as_ref().map_or_else(|| api.clone(), |authority| api.trusting(authority))
     }
 
     #[must_use]
@@ -116,6 +138,12 @@ impl Gateway {
         self.folder.path()
     }
 
+    /// As it was given to the process.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(log_file(&self.folder)).unwrap_or_default()).into_owned()
@@ -124,6 +152,18 @@ impl Gateway {
     /// SIGKILL, without a word.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Its exit code, once it has ended by itself; `None` if a signal ended it.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.process.ended() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "the gateway does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// On the same folder, after `kill`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::model::{Error, Random, Result};
-use crate::store::{Expect, Op, Store};
+use crate::store::{Expect, Op, Record, Store};
 use crate::vault::Vault;
 
 const PROOF: &str = "vault/proof";
@@ -16,9 +16,7 @@ pub async fn open(store: &dyn Store, key_file: &Path, random: &Random) -> Result
     match store.get(PROOF).await? {
         Some(record) => {
             let vault = Vault::open(key_file, false, random)?;
-            let proof = std::str::from_utf8(&record.value)
-                .map_err(|error| Error::internal("store_corrupt", "the proof of the master key is not text").with_source(error))?;
-            vault.proves(proof)?;
+            prove(&vault, &record)?;
             Ok(vault)
         }
         None => {
@@ -27,6 +25,20 @@ pub async fn open(store: &dyn Store, key_file: &Path, random: &Random) -> Result
             Ok(vault)
         }
     }
+}
+
+/// Whether the key in the file is the one that the store was written under. A store without a proof is new: any key will do.
+pub async fn check(store: &dyn Store, key_file: &Path, random: &Random) -> Result<()> {
+    match store.get(PROOF).await? {
+        Some(record) => prove(&Vault::open(key_file, false, random)?, &record),
+        None => Ok(()),
+    }
+}
+
+fn prove(vault: &Vault, record: &Record) -> Result<()> {
+    let proof =
+        std::str::from_utf8(&record.value).map_err(|error| Error::internal("store_corrupt", "the proof of the master key is not text").with_source(error))?;
+    vault.proves(proof)
 }
 
 #[cfg(test)]

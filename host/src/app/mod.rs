@@ -1,11 +1,15 @@
 //! The composition root: makes the real clock and the real randomness, puts the parts together, takes them apart in order.
 
+pub mod certificate;
 mod components;
-mod key;
+pub mod key;
 pub mod logging;
+mod otlp;
+pub mod traces;
 
 use std::sync::Arc;
 
+use ipnet::{IpNet, Ipv6Net};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, BrokerConfig};
@@ -50,13 +54,7 @@ impl App {
             extra_ca: settings.egress.extra_ca.clone(),
             limits: crate::fetch::Limits::default(),
         })?);
-        let aws = BrokerConfig {
-            role_arn: settings.platform.role_arn.clone(),
-            region: settings.aws.region.clone(),
-            endpoint_url: config.endpoint_url()?,
-            path_style: settings.aws.path_style,
-        };
-        let broker = Arc::new(Broker::new(aws, vault.clone(), fetcher, clock.clone(), random.clone())?);
+        let broker = Arc::new(Broker::new(aws(config)?, vault.clone(), fetcher, clock.clone(), random.clone())?);
         let sandbox = RuntimeConfig {
             limits: crate::runtime::Limits::default(),
             compiler,
@@ -123,14 +121,33 @@ impl Drop for App {
     }
 }
 
-fn clock() -> Clock {
+pub fn aws(config: &Config) -> Result<BrokerConfig> {
+    let settings = &config.settings;
+    Ok(BrokerConfig {
+        role_arn: settings.platform.role_arn.clone(),
+        region: settings.aws.region.clone(),
+        endpoint_url: config.endpoint_url()?,
+        path_style: settings.aws.path_style,
+    })
+}
+
+/// For what the operator named, and no customer: any address, with the operator's certificate authorities.
+pub fn operators_fetcher(config: &Config) -> Result<Arc<Fetcher>> {
+    let everywhere = [IpNet::default(), IpNet::V6(Ipv6Net::default())];
+    let addresses = AddressPolicy { allow_networks: everywhere.to_vec(), allow_http: true };
+    Ok(Arc::new(Fetcher::new(FetchConfig { addresses, extra_ca: config.settings.egress.extra_ca.clone(), limits: crate::fetch::Limits::default() })?))
+}
+
+#[must_use]
+pub fn clock() -> Clock {
     Arc::new(|| {
         let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     })
 }
 
-fn random() -> Random {
+#[must_use]
+pub fn random() -> Random {
     Arc::new(|buffer| {
         if let Err(error) = getrandom::fill(buffer) {
             // A gateway that cannot make keys must not go on with keys that can be guessed.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
+use crate::meter;
 use crate::model::{Clock, Connection, ConnectionId, Credential, Error, OrgId, Result, Timestamp};
 
 /// A failure is answered to everybody for this long before the remote is asked again.
@@ -72,12 +73,25 @@ impl<V: Perishable> Slot<V> {
             {
                 self.start(flight, clock, exchange(), true);
             }
+            if let Some(meter) = meter::get() {
+                meter.lease_held.increment(1);
+            }
             return Ok(value);
         }
-        self.exchange_once(clock, since, exchange).await
+        let outcome = self.exchange_once(clock, since, exchange).await;
+        if let Some(meter) = meter::get() {
+            match &outcome {
+                Ok((_, true)) => meter.lease_opened.increment(1),
+                Ok((_, false)) => meter.lease_shared.increment(1),
+                Err(_) => meter.lease_failed.increment(1),
+            }
+        }
+        outcome.map(|(value, _)| value)
     }
 
-    async fn exchange_once<F, Exchange>(self: &Arc<Self>, clock: &Clock, since: Timestamp, exchange: F) -> Result<Arc<V>>
+    /// Whether it was this caller's exchange that brought it.
+
+    async fn exchange_once<F, Exchange>(self: &Arc<Self>, clock: &Clock, since: Timestamp, exchange: F) -> Result<(Arc<V>, bool)>
     where
         F: FnOnce() -> Exchange,
         Exchange: Future<Output = Result<V>> + Send + 'static,
@@ -89,13 +103,13 @@ impl<V: Perishable> Slot<V> {
         // Whoever held the lock may have brought it, or learnt that it cannot be had.
         let now = clock();
         if let Some(value) = self.usable(now, since) {
-            return Ok(value);
+            return Ok((value, false));
         }
         if let Some(error) = self.recent_failure(now, since) {
             return Err(error);
         }
         match self.start(flight, clock, exchange(), false).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|value| (value, true)),
             Err(stopped) => Err(Error::internal("exchange_stopped", "obtaining a credential was interrupted").with_source(stopped)),
         }
     }
@@ -123,6 +137,9 @@ impl<V: Perishable> Slot<V> {
                 Err(_) => Err(Error::unavailable("credential_exchange_timeout", "obtaining a credential took too long")),
             };
             let outcome = outcome.map(Arc::new);
+            if let Some(meter) = meter::get() {
+                meter.exchanges.note(&outcome);
+            }
             let mut state = slot.state.write().unwrap_or_else(PoisonError::into_inner);
             match &outcome {
                 Ok(value) => *state = State { value: Some(value.clone()), failure: None },

@@ -6,6 +6,7 @@ mod flight;
 mod lease;
 mod list;
 mod oauth2;
+mod own;
 mod place;
 mod recipe;
 mod s3;
@@ -23,6 +24,8 @@ use crate::fetch::{Body, Fetcher};
 use crate::model::{BucketName, ByteRange, Clock, ConnectionId, Credential, Error, ObjectMeta, OrgId, Page, Random, Region, Result, RoleArn};
 use crate::policy::{Action, Permit, Resource, S3Read};
 use crate::vault::Vault;
+
+pub use own::own_identity;
 
 pub struct BrokerConfig {
     /// The gateway's own role; `None`: AWS credentials are refused (`aws_not_configured`).

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
+use tracing::{Instrument, trace_span};
+
 use super::lease::{Leases, Session};
 use super::place::{Place, Places};
 use super::sigv4::{ToSign, push_path, push_query_value};
@@ -29,7 +31,7 @@ impl S3 {
         let mut place = self.places.of(&object.bucket, object.region.as_ref());
         let (mut moved, mut renewed) = (false, false);
         loop {
-            let session = self.leases.session(grant, credential).await?;
+            let session = self.leases.session(grant, credential).instrument(trace_span!(target: "trace", "lease")).await?;
             check_partition(credential, place.partition)?;
             let request = request(grant.connection.id, &place, object, read, &session, (self.clock)())?;
             let inbound = match answer::object(self.fetcher.send(request).await?, read)? {

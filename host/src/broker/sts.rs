@@ -83,6 +83,20 @@ impl SdkSts {
         self.base.get(&self.clock, None, load).await
     }
 
+    /// Of the process, before any role.
+    pub async fn own_identity(&self) -> Result<Identity> {
+        let credentials = self.base().await?.credentials.clone();
+        self.identity(credentials, &self.region, true).await
+    }
+
+    async fn identity(&self, credentials: Credentials, region: &Region, own: bool) -> Result<Identity> {
+        let answer = self.client(credentials, region).get_caller_identity().send().await.map_err(|error| meaning(error, own, (self.clock)()))?;
+        match (answer.account, answer.arn) {
+            (Some(account), Some(arn)) => Ok(Identity { account, arn }),
+            _ => Err(bad_answer("STS did not say who the session is")),
+        }
+    }
+
     fn client(&self, credentials: Credentials, region: &Region) -> aws_sdk_sts::Client {
         let mut config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -133,11 +147,7 @@ impl Sts for SdkSts {
     }
 
     async fn caller_identity(&self, session: &Session, region: &Region) -> Result<Identity> {
-        let answer = self.client(session.signer.for_sdk(), region).get_caller_identity().send().await.map_err(|error| meaning(error, false, (self.clock)()))?;
-        match (answer.account, answer.arn) {
-            (Some(account), Some(arn)) => Ok(Identity { account, arn }),
-            _ => Err(bad_answer("STS did not say who the session is")),
-        }
+        self.identity(session.signer.for_sdk(), region, false).await
     }
 }
 

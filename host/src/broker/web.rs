@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tracing::{Instrument, trace_span};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -64,7 +65,8 @@ impl Web {
         let (connection, credential) = (&permit.grant().connection, permit.credential());
         match (credential, permit.token_url()) {
             (Credential::OAuth2ClientCredentials(recipe), Some(url)) => {
-                let token = self.tokens.token(permit.grant(), credential, recipe, url).await?;
+                let lease = trace_span!(target: "trace", "lease");
+                let token = self.tokens.token(permit.grant(), credential, recipe, url).instrument(lease).await?;
                 Ok((vec![(header::AUTHORIZATION, token.header.clone())], Some(token)))
             }
             _ => {

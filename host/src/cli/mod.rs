@@ -1,11 +1,12 @@
 //! The command line: verbs, each in its file, as a client of the gateway's own HTTP API (the store admits one process).
 //!
-//! Only `serve` and `config` run in this process. A verb never reads the data folder and never prints a secret it did not just make.
+//! Only `serve`, `config` and `doctor` run in this process. Another verb never reads the data folder and never prints a secret it did not just make.
 
 mod ask;
 mod client;
 mod connection;
 mod dataset;
+mod doctor;
 mod failure;
 mod import;
 mod ingest;
@@ -65,6 +66,8 @@ enum Verb {
     Serve(serve::Serve),
     /// Print the configuration that is in force, secrets hidden.
     Config(serve::ShowConfig),
+    /// Look at configuration, data, key, network and AWS, and say what is wrong.
+    Doctor(doctor::Doctor),
     /// The gateway's own compiler, which it starts by itself.
     #[command(name = COMPILE_VERB, hide = true)]
     CompilePlugin,
@@ -131,6 +134,7 @@ fn run(cli: Cli, output: Output) -> Done {
     match cli.verb {
         Verb::Serve(verb) => verb.run(),
         Verb::Config(verb) => verb.run(output),
+        Verb::Doctor(verb) => verb.run(output),
         // `main` has run it: it has exit codes of its own.
         Verb::CompilePlugin => Ok(()),
         Verb::Api(verb) => {

@@ -1,6 +1,6 @@
 //! `portcullis serve` and `portcullis config`: the two verbs that run in this process and read its configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -27,7 +27,7 @@ pub(super) struct ShowConfig {
 }
 
 #[derive(Args)]
-struct ConfigFile {
+pub(super) struct ConfigFile {
     /// Default: portcullis.toml in the working folder, if it is there. PORTCULLIS__SECTION__KEY in the environment wins.
     #[arg(long = "config", value_name = "FILE")]
     path: Option<PathBuf>,
@@ -57,6 +57,10 @@ impl ShowConfig {
 }
 
 impl ConfigFile {
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     fn load(&self) -> Result<Config, Failure> {
         Config::load(self.path.as_deref()).map_err(|error| ours(&error))
     }

@@ -35,7 +35,8 @@ fn section(text: &mut String, meta: &Meta, name: &str, values: &Value) {
     }
     for field in meta.fields {
         if let FieldKind::Nested { meta } = &field.kind {
-            section(text, meta, field.name, values.get(field.name).unwrap_or(&Value::Null));
+            let below = if name.is_empty() { field.name.to_owned() } else { format!("{name}.{}", field.name) };
+            section(text, meta, &below, values.get(field.name).unwrap_or(&Value::Null));
         }
     }
 }

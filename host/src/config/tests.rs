@@ -7,7 +7,7 @@ fn load(toml: &str) -> Result<Config> {
     let path = folder.path().join("portcullis.toml");
     std::fs::write(&path, toml).unwrap();
     let given: Given = File::with_format(&path, FileFormat::Toml).required().load().map_err(invalid)?;
-    Config::checked(given, None)
+    Config::checked(given)
 }
 
 #[test]
@@ -26,6 +26,8 @@ fn what_is_wrong_in_a_file_is_named() {
         ("a query in the public URL", "[server]\npublic_url = 'https://gw.example/?a:b@'", "public_url"),
         ("a public URL without a scheme", "[server]\npublic_url = 'gw.example'", "public_url"),
         ("no network", "[egress]\nallow_networks = ['10.0.0.0/33']", "allow_networks"),
+        ("half of TLS", "[server.tls]\ncert = '/c.pem'", "server.tls.key"),
+        ("no collector", "[trace]\notlp_endpoint = 'file:///x'", "otlp_endpoint"),
         ("plain http anywhere", "[egress]\nallow_http = true", "allow_networks"),
         ("the key beside its lock", "data_dir = '/d'\n[vault]\nkey_file = '/d/master.key'", "key_file"),
         ("not TOML", "[server", "TOML"),
@@ -49,14 +51,37 @@ fn an_empty_file_is_a_whole_configuration() {
 #[test]
 fn m21_another_address_than_loopback_is_served_when_it_is_meant() {
     assert!(load("[server]\nlisten = '0.0.0.0:8080'\ninsecure_listen = true").is_ok());
+    assert!(load("[server]\nlisten = '0.0.0.0:8080'\ntls.cert = '/c.pem'\ntls.key = '/k.pem'").is_ok());
 }
 
 #[test]
 fn a_misspelt_variable_is_named() {
     let names = |name: &str| refuse_unknown_variables([name.to_owned(), "PATH".to_owned(), "PORTCULLIS_URL".to_owned()].into_iter());
-    assert!(names("PORTCULLIS__SERVER__LISTNE").expect_err("refused").message().contains("LISTNE"));
+    let error = names("PORTCULLIS__SERVER__LISTNE").expect_err("refused");
+    assert!(error.message().contains("LISTNE") && error.remedy().is_some_and(|remedy| remedy.contains("PORTCULLIS__SERVER__LISTEN?")), "{error:?}");
     for name in ["PORTCULLIS__SERVER__LISTEN", "PORTCULLIS__DATA_DIR", "PORTCULLIS__EGRESS__ALLOW_NETWORKS"] {
         assert!(names(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_misspelt_key_has_its_neighbour_named() {
+    for (toml, near) in [("[server]\nlistne = '127.0.0.1:1'", "'listen'"), ("[servr]\nlisten = '127.0.0.1:1'", "'server'"), ("[log]\nlevels = 'x'", "'level'")]
+    {
+        let Err(error) = load(toml) else { panic!("{toml} is accepted") };
+        assert_eq!(error.cause(), "unknown_key");
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains(near)), "{error:?} {:?}", error.remedy());
+    }
+}
+
+#[test]
+fn what_is_ignored_is_told_and_what_is_ours_is_not() {
+    let told = |name: &str| ignored(std::iter::once(name.to_owned()));
+    for name in ["http_proxy", "HTTPS_PROXY", "AWS_CA_BUNDLE", "RUST_LOG", "PORTCULLIS_SERVER__LISTEN", "PORTCULLIS_DATA_DIR"] {
+        assert_eq!(told(name).len(), 1, "{name}");
+    }
+    for name in ["PORTCULLIS_URL", "PORTCULLIS_TOKEN", "PORTCULLIS_BOOTSTRAP_TOKEN", "PORTCULLIS__DATA_DIR", "PORTCULLIS_HOME", "NO_PROXY", "PATH"] {
+        assert!(told(name).is_empty(), "{name}");
     }
 }
 
@@ -74,11 +99,12 @@ fn t16_what_would_redirect_the_gateways_own_identity_is_refused() {
 
 #[test]
 fn what_is_printed_can_be_read_back_and_hides_the_token() {
-    let mut config = load("data_dir = '/d'\n[egress]\nallow_networks = ['10.0.0.0/8']\n[platform]\nrole_arn = 'arn:aws:iam::222222222222:role/Gw'").unwrap();
+    let mut config = load("data_dir = '/d'\n[egress]\nallow_networks = ['10.0.0.0/8']\n[platform]\nrole_arn = 'arn:aws:iam::222222222222:role/Gw'\n[server.tls]\ncert = '/c.pem'\nkey = '/k.pem'").unwrap();
     config.bootstrap_token = Some(Zeroizing::new("canary".to_owned()));
     let text = config.describe();
     assert!(!text.contains("canary") && text.contains("set (hidden)"), "{text}");
     let again = load(&text).unwrap();
+    assert_eq!(again.settings.server.tls.files(), Some((Path::new("/c.pem"), Path::new("/k.pem"))));
     assert_eq!(again.settings.egress.allow_networks, config.settings.egress.allow_networks);
     assert_eq!(again.settings.platform.role_arn, config.settings.platform.role_arn);
 }

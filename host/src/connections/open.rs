@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tracing::{Instrument, trace_span};
+
 use super::Connections;
 use super::together::Together;
 use crate::broker::{Object, Read};
@@ -74,7 +76,9 @@ impl Connections {
     pub async fn permits(&self, grant: &Arc<Grant>, sources: &[&str]) -> Result<Vec<Result<Permit>>> {
         let connector = self.connector_of(&grant.connection)?;
         let settings = grant.connection.settings.to_string();
-        let Plan { credentials, locations } = connector.plugin.locate(&grant.connection.org, &settings, sources).await?;
+        let plan = trace_span!(target: "trace", "plan", connector = connector.plugin.description().id, sources = sources.len());
+        let Plan { credentials, locations } = connector.plugin.locate(&grant.connection.org, &settings, sources).instrument(plan).await?;
+        let _judging = trace_span!(target: "trace", "judge", locations = locations.len()).entered();
         Ok(locations.into_iter().map(|location| grant.permit(Action::Read, &location?, &credentials)).collect())
     }
 
@@ -84,11 +88,12 @@ impl Connections {
     }
 
     pub(super) async fn open_through(&self, served: &Served, source: &str, read: Read) -> Result<Object> {
-        let org = &served.grant.connection.org;
-        let (credentials, location) = served.together.locate(&served.connector.plugin, org, &served.settings, source).await?;
+        let (org, plugin) = (&served.grant.connection.org, &served.connector.plugin);
+        let plan = trace_span!(target: "trace", "plan", connector = plugin.description().id);
+        let (credentials, location) = served.together.locate(plugin, org, &served.settings, source).instrument(plan).await?;
         let location = location?;
         let action = if read.head { Action::Head } else { Action::Read };
-        let permit = served.grant.permit(action, &location, &credentials)?;
+        let permit = trace_span!(target: "trace", "judge").in_scope(|| served.grant.permit(action, &location, &credentials))?;
         self.broker.open(permit, read).await
     }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::pool::{Key, Pool};
 use super::stream::{Pace, Paced, Stream};
 use super::{Limits, cause};
+use crate::meter;
 use crate::model::{Error, Result};
 
 const MAX_HEADERS: usize = 100;
@@ -159,6 +160,14 @@ impl Streaming {
             Some((link, ..)) => link.advance(context, |context| Pin::new(&mut *incoming).poll_frame(context)),
             // All of it has arrived.
             None => Pin::new(incoming).poll_frame(context),
+        }
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        if let Some(meter) = meter::get() {
+            meter.upstream.bytes.increment(self.received);
         }
     }
 }

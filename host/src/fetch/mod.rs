@@ -14,17 +14,20 @@ mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
+use tracing::field::Empty;
+use tracing::{Instrument, trace_span};
 
 pub use body::Body;
 pub use cause::unreachable;
 pub use resolve::Lookup;
 pub use wire::authority;
 
+use crate::meter;
 use crate::model::{ConnectionId, Error, Result};
 use crate::policy::AddressPolicy;
 use exchange::Link;
@@ -120,6 +123,24 @@ impl Fetcher {
     /// Errors: `Denied` (`address_not_allowed`); `Unavailable` (`upstream_dns`, `upstream_connect`, `upstream_tls`,
     /// `upstream_timeout`); `Rejected` (`upstream_tls` for a certificate, `upstream_protocol`).
     pub async fn send(&self, request: Outbound) -> Result<Inbound> {
+        // Where to, and never the path: it names the object, and a query may hold a signature.
+        let span = trace_span!(target: "trace", "fetch", otel.kind = "client", http.request.method = %request.method, server.address = request.host, server.port = request.port, http.response.status_code = Empty);
+        let outcome = self.send_measured(request).instrument(span.clone()).await;
+        if let Ok(inbound) = &outcome {
+            span.record("http.response.status_code", inbound.status.as_u16());
+        }
+        outcome
+    }
+
+    async fn send_measured(&self, request: Outbound) -> Result<Inbound> {
+        let Some(meter) = meter::get() else { return self.send_now(request).await };
+        let started = Instant::now();
+        let outcome = self.send_now(request).await;
+        meter.upstream.note(outcome.as_ref().map(|inbound| inbound.status.as_u16()), started.elapsed());
+        outcome
+    }
+
+    async fn send_now(&self, request: Outbound) -> Result<Inbound> {
         let (key, message) = wire::encode(request)?;
         if let Some(mut link) = self.pool.take(&key) {
             match self.head(&mut link, &key, message.clone()).await {
@@ -134,10 +155,14 @@ impl Fetcher {
         Ok(self.inbound(key, link, answer))
     }
 
-    /// POST of a form to a token endpoint; an answer of at most 64 KiB. The address is judged like any other, and the
-    /// socket is used once.
+    /// POST of a form to a token endpoint.
     pub async fn post_form(&self, url: &url::Url, headers: HeaderMap, form: &[(&str, &str)]) -> Result<(StatusCode, Bytes)> {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.post(url, headers, HeaderValue::from_static("application/x-www-form-urlencoded"), form.into()).await
+    }
+
+    /// POST of a small body; an answer of at most 64 KiB. The address is judged like any other, and the socket is used once.
+    pub async fn post(&self, url: &url::Url, headers: HeaderMap, content_type: HeaderValue, body: Bytes) -> Result<(StatusCode, Bytes)> {
         let request = Outbound {
             connection: ConnectionId(uuid::Uuid::nil()),
             method: Method::POST,
@@ -149,9 +174,9 @@ impl Fetcher {
             headers,
         };
         let (key, mut message) = wire::encode(request)?;
-        message.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        message.headers_mut().insert(header::CONTENT_TYPE, content_type);
         message.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        *message.body_mut() = Full::from(form);
+        *message.body_mut() = Full::from(body);
         let mut link = self.connect(&key).await?;
         let answer = self.head(&mut link, &key, message).await.map_err(exchange::Failure::error)?;
         let Inbound { status, body, .. } = self.inbound(key, link, answer);
@@ -165,6 +190,14 @@ impl Fetcher {
     }
 
     async fn connect(&self, key: &Key) -> Result<Box<Link>> {
+        let outcome = self.connect_now(key).await;
+        if let Some(meter) = meter::get() {
+            meter.upstream.connects.note(&outcome);
+        }
+        outcome
+    }
+
+    async fn connect_now(&self, key: &Key) -> Result<Box<Link>> {
         let addresses = self.resolver.resolve(key.https, &key.host, key.port).await?;
         let tcp = dial::tcp(&key.host, &addresses, self.limits.connect).await?;
         let stream = if key.https { self.tls.handshake(&key.host, tcp, self.limits.connect).await? } else { stream::Stream::Plain(tcp) };

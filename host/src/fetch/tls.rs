@@ -31,7 +31,10 @@ impl Tls {
         roots.add_parsable_certificates(native.certs);
         let mut extra_ca_pem = Vec::with_capacity(extra_ca.len());
         for path in extra_ca {
-            let wrong = |why: &str| Error::invalid("invalid_ca_file", format!("the certificate file {} {why}", path.display()));
+            let wrong = |why: &str| {
+                Error::invalid("invalid_ca_file", format!("the certificate file {} {why}", path.display()))
+                    .with_remedy("egress.extra_ca names PEM files with certificate authorities that the gateway's user can read.")
+            };
             let pem = std::fs::read(path).map_err(|error| wrong("cannot be read").with_source(error))?;
             let mut count = 0;
             for certificate in CertificateDer::pem_slice_iter(&pem) {

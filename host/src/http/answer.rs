@@ -1,4 +1,4 @@
-//! One request from its head to its answer: an id, a time limit, a net under panics, one line in the log.
+//! One request from its head to its answer: an id, a time limit, a net under panics, one line in the log (`access`).
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -14,12 +14,16 @@ use futures_util::FutureExt;
 use hyper::body::Incoming;
 use serde::Serialize;
 use tower::ServiceExt;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::Gateway;
+use super::access::{Counted, Line, given_id};
 use super::caller::Peer;
 use super::linger::{Unread, Watched};
 use super::problem::{Problem, render};
-use crate::model::{Error, Kind};
+use crate::app::traces;
+use crate::model::Error;
 
 /// Until the answer's head; a body may stream for longer. A test of a connection may take 20 seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,13 +36,23 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
 }
 
 /// `unread`: of the connection that it came by.
-pub async fn answer(gateway: Arc<Gateway>, router: Router, peer: Peer, unread: Unread, mut request: Request<Incoming>) -> Result<Response, Infallible> {
+pub async fn answer(
+    gateway: Arc<Gateway>,
+    router: Router,
+    peer: Peer,
+    unread: Unread,
+    mut request: Request<Incoming>,
+) -> Result<Response<Counted>, Infallible> {
     let started = Instant::now();
-    let id = format!("{:08x}-{:x}", gateway.run, gateway.requests.fetch_add(1, Ordering::Relaxed));
-    // The query is left out: it names customers' objects, and may hold what somebody took for a place for a token.
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let id: Box<str> = match given_id(request.headers()) {
+        Some(id) => id.into(),
+        None => format!("{:08x}-{:x}", gateway.run, gateway.requests.fetch_add(1, Ordering::Relaxed)).into(),
+    };
+    let (method, notes) = (request.method().clone(), peer.notes.clone());
+    let span = tracing::trace_span!(target: "trace", "request", otel.kind = "server", http.request.method = %method, request.id = %id, http.route = Empty, http.response.status_code = Empty);
+    traces::adopt(&span, request.headers());
     request.extensions_mut().insert(peer);
-    let called = AssertUnwindSafe(router.oneshot(request.map(|body| Body::new(Watched::new(body, unread.clone()))))).catch_unwind();
+    let called = AssertUnwindSafe(router.oneshot(request.map(|body| Body::new(Watched::new(body, unread.clone()))))).catch_unwind().instrument(span.clone());
     let mut response = match tokio::time::timeout(PATIENCE, called).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(never))) => match never {},
@@ -62,11 +76,6 @@ pub async fn answer(gateway: Arc<Gateway>, router: Router, peer: Peer, unread: U
     if unread.is_set() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let (status, took, path) = (response.status().as_u16(), started.elapsed(), uri.path());
-    match error.as_deref() {
-        Some(error) if matches!(error.kind(), Kind::Internal | Kind::PluginFault) => tracing::error!(%id, %method, path, status, ?took, ?error, "failed"),
-        Some(error) => tracing::info!(%id, %method, path, status, ?took, ?error, "refused"),
-        None => tracing::debug!(%id, %method, path, status, ?took, "answered"),
-    }
-    Ok(response)
+    let line = Line::new(id, method, started, response.status().as_u16(), &notes, error, span);
+    Ok(response.map(|body| Counted::new(body, line)))
 }

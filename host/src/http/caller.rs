@@ -8,12 +8,16 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::Gateway;
+use super::access::Notes;
 use super::problem::Problem;
 use crate::model::{Caller, Error, Kind};
 
-/// The address at the other end of the connection; put there by `listen`. What headers say of it is not believed.
-#[derive(Clone, Copy)]
-pub struct Peer(pub IpAddr);
+/// The other end of the connection; put there by `listen`. What headers say of its address is not believed.
+#[derive(Clone)]
+pub struct Peer {
+    pub address: IpAddr,
+    pub notes: Notes,
+}
 
 impl FromRequestParts<Arc<Gateway>> for Caller {
     type Rejection = Problem;
@@ -22,10 +26,16 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
         let token = bearer(&parts.headers).map_err(Problem::unauthorized)?;
         match gateway.app.tokens.check(token).await {
             Err(error) if error.kind() == Kind::Denied => match parts.extensions.get::<Peer>() {
-                Some(peer) => Err(gateway.failures.note(peer.0, (gateway.app.clock)()).map_or_else(Problem::from, |()| Problem::unauthorized(error))),
+                Some(peer) => Err(gateway.failures.note(peer.address, (gateway.app.clock)()).map_or_else(Problem::from, |()| Problem::unauthorized(error))),
                 None => Err(Problem::unauthorized(error)),
             },
-            outcome => Ok(outcome?),
+            outcome => {
+                let caller = outcome?;
+                if let Some(peer) = parts.extensions.get::<Peer>() {
+                    peer.notes.caller(&caller.org);
+                }
+                Ok(caller)
+            }
         }
     }
 }

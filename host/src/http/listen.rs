@@ -3,16 +3,20 @@
 //! A connection is served by one thread from its first byte to its last, with its remotes' sockets: no request waits for another
 //! thread to be woken. Everything else (jobs, the store) has the threads of the runtime that called.
 //!
-//! HTTP/1.1 only: without TLS nobody speaks HTTP/2 to us, and what is not served cannot be flooded.
+//! HTTP/1.1 only, plain or over TLS: whoever streams objects gains nothing from HTTP/2, and what is not served cannot be flooded.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,22 +24,25 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::access::{Counted, Notes};
 use super::answer::answer;
 use super::caller::Peer;
 use super::linger::Unread;
 use super::patience::Patient;
+use super::reload::Reload;
 use super::{Gateway, router};
+use crate::meter;
 use crate::model::{Error, Result};
 
 const MAX_CONNECTIONS: usize = 4096;
 const MAX_HEADERS: usize = 100;
-const MAX_HEAD: usize = 64 << 10;
+pub const MAX_HEAD: usize = 64 << 10;
 /// From the first wait for a request to its last header; also how long an idle connection is kept.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// What is in flight may take this long once we are told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 /// After a failed accept, as when there are no file descriptors left.
-const BREATH: Duration = Duration::from_millis(50);
+pub const BREATH: Duration = Duration::from_millis(50);
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -46,15 +53,24 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets requests in flight end. A second signal leaves at once.
-pub async fn run(listener: TcpListener, gateway: Arc<Gateway>) -> Result<()> {
+///
+/// SIGHUP reads again what `reload` can.
+pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) -> Result<()> {
     let stopped = |error| Error::internal("serving_not_set_up", "the gateway cannot set up its threads or wait for signals").with_source(error);
     let mut signals = Signals::new().map_err(stopped)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(stopped)?;
     let lanes = Lanes::new().map_err(stopped)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    tokio::select! {
-        () = accept(&listener, &gateway, &lanes, &stop, &tasks) => {}
-        () = signals.next() => {}
+    {
+        let mut accepting = std::pin::pin!(accept(&listener, &gateway, reload, &lanes, &stop, &tasks));
+        loop {
+            tokio::select! {
+                () = accepting.as_mut() => break,
+                () = signals.next() => break,
+                _ = hangup.recv() => reload.now(),
+            }
+        }
     }
     drop(listener);
     gateway.draining.store(true, Ordering::Relaxed);
@@ -108,7 +124,7 @@ impl Lanes {
     }
 }
 
-async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, lanes: &Lanes, stop: &CancellationToken, tasks: &TaskTracker) {
+async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, reload: &Reload, lanes: &Lanes, stop: &CancellationToken, tasks: &TaskTracker) {
     let router = router(gateway.clone());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = http1::Builder::new();
@@ -122,44 +138,81 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, lanes: &Lanes, s
                 continue;
             }
         };
+        let acceptor = reload.acceptor();
         let Ok(place) = places.clone().try_acquire_owned() else {
-            refuse(&stream);
+            if acceptor.is_none() {
+                refuse(&stream);
+            }
             continue;
         };
         // Small answers should not wait for more to send.
         let _ = stream.set_nodelay(true);
         let (gateway, router) = (gateway.clone(), router.clone());
-        let (peer, unread) = (Peer(peer.ip()), Unread::default());
+        let (peer, unread) = (Peer { address: peer.ip(), notes: Notes::default() }, Unread::default());
         let watch = unread.clone();
-        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer, watch.clone(), request));
+        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer.clone(), watch.clone(), request));
         // Registered anew with the reactor of the thread that serves it.
         let (Ok(stream), Some(lane)) = (stream.into_std(), lanes.next()) else { continue };
         let (http, stop) = (http.clone(), stop.clone());
         let serving = async move {
             let _place = place;
+            let _open = Open::new();
             let Ok(stream) = TcpStream::from_std(stream) else { return };
-            let connection = http.serve_connection(TokioIo::new(Patient::new(stream, unread)), service);
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                // A client that left, or a remote that broke off in the middle of a body: the log says which.
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::debug!(%error, cause, "a connection ended early");
+            let Some(acceptor) = acceptor else { return converse(&http, Patient::new(stream, unread), service, &stop).await };
+            match tokio::time::timeout(HEAD_PATIENCE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => converse(&http, Patient::new(stream, unread), service, &stop).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a client does not agree to TLS"),
+                Err(_) => tracing::debug!("a client did not finish its TLS handshake"),
             }
         };
         tasks.spawn_on(serving, lane);
     }
 }
 
+/// Serves one connection until its client leaves, or until it is told to stop and what is in flight has ended.
+async fn converse<S, V>(http: &http1::Builder, stream: Patient<S>, service: V, stop: &CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    V: Service<Request<Incoming>, Response = Response<Counted>, Error = Infallible>,
+{
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // A client that left, or a remote that broke off in the middle of a body: the log says which.
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::debug!(%error, cause, "a connection ended early");
+    }
+}
+
 /// As much as fits into the socket's buffer, without waiting for anybody.
 fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(BUSY);
+}
+
+/// Counts a connection while it is open.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        if let Some(meter) = meter::get() {
+            meter.connections.increment(1);
+        }
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(meter) = meter::get() {
+            meter.connections.decrement(1);
+        }
+    }
 }
 
 struct Signals {

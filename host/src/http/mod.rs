@@ -2,6 +2,7 @@
 //!
 //! It never follows what a client says about itself (forwarding headers, method overrides), and no token is read from a URL.
 
+mod access;
 mod answer;
 mod body;
 mod caller;
@@ -25,19 +26,24 @@ mod plan;
 mod plugins;
 mod precondition;
 mod problem;
+mod reload;
 mod routes;
+mod scrape;
 mod signed;
 mod throttle;
 mod tokens;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use axum::Router;
 
-use crate::app::{App, logging};
+use crate::app::traces::Traces;
+use crate::app::{self, App, logging};
 use crate::config::Config;
+use crate::meter;
 use crate::model::{Error, Result, Role};
 use crate::runtime::Compiler;
 use crate::tokens::Minted;
@@ -45,6 +51,7 @@ use crate::tokens::Minted;
 use idempotency::Idempotency;
 use openapi::Document;
 use problem::Problem;
+use reload::Reload;
 use routes::Routes;
 use throttle::Throttle;
 
@@ -70,22 +77,46 @@ type Answer = std::result::Result<axum::response::Response, Problem>;
 
 /// Runs the gateway until it is told to stop, then lets what is in flight end.
 pub async fn serve(config: Config) -> Result<()> {
-    logging::start(&config.settings.log)?;
+    let (traces, spans) = match config.otlp_endpoint()? {
+        Some(endpoint) => {
+            let (traces, spans) = Traces::start(&endpoint, app::operators_fetcher(&config)?)?;
+            (Some(traces), Some(spans))
+        }
+        None => (None, None),
+    };
+    let level = logging::start(&config.settings.log, spans)?;
+    let reload = Reload::new(&config, level, app::clock())?;
+    let measured = match config.settings.metrics.listen {
+        Some(address) => {
+            meter::start()?;
+            Some(scrape::serve(address).await?)
+        }
+        None => None,
+    };
     let (app, first_token) = App::start(&config, Compiler::this_program()).await?;
     let listener = listen::bind(config.settings.server.listen).await?;
     let address = listener.local_addr().map_err(|error| Error::internal("listen_failed", "the listening address is unknown").with_source(error))?;
-    let public_url = signed::public_url(config.public_url()?.as_ref(), address);
+    let tls = reload.acceptor().is_some();
+    let public_url = signed::public_url(config.public_url()?.as_ref(), tls, address);
     let gateway = Arc::new(Gateway::new(app, public_url));
-    greet(address, first_token.as_ref()).map_err(|error| Error::internal("output_closed", "standard output cannot be written").with_source(error))?;
+    greet(address, tls, measured, first_token.as_ref())
+        .map_err(|error| Error::internal("output_closed", "standard output cannot be written").with_source(error))?;
     drop(first_token);
     idempotency::keep_clean(gateway.idempotency.clone());
-    listen::run(listener, gateway).await
+    let ended = listen::run(listener, gateway, &reload).await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
+    ended
 }
 
 /// The only place where a token is printed, and the only time.
-fn greet(address: std::net::SocketAddr, first_token: Option<&Minted>) -> std::io::Result<()> {
+fn greet(address: SocketAddr, tls: bool, measured: Option<SocketAddr>, first_token: Option<&Minted>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    if let Some(address) = measured {
+        writeln!(out, "metrics on http://{address}/metrics")?;
+    }
+    writeln!(out, "listening on {}://{address}", if tls { "https" } else { "http" })?;
     if let Some(minted) = first_token {
         writeln!(out, "operator token, shown this once: {}", minted.text)?;
     }

@@ -8,6 +8,7 @@ use axum::routing::{MethodFilter, on};
 use serde_json::{Map, Value};
 
 use super::Gateway;
+use super::access::Marked;
 use super::openapi::Operation;
 
 /// The only way to a route, so that there is none of the API without a description.
@@ -46,13 +47,13 @@ impl Routes {
 
     /// A file of the web page: no operation of the API, and so not in its document.
     pub fn file<T: 'static>(mut self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
-        self.router = self.router.route(path, on(MethodFilter::GET, handler));
+        self.router = self.router.route(path, on(MethodFilter::GET, Marked::new(handler)));
         self
     }
 
     /// What a browser asks before it lets another origin's page ask: no operation either.
     pub fn preflight<T: 'static>(mut self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
-        self.router = self.router.route(path, on(MethodFilter::OPTIONS, handler));
+        self.router = self.router.route(path, on(MethodFilter::OPTIONS, Marked::new(handler)));
         self
     }
 
@@ -63,7 +64,7 @@ impl Routes {
         handler: impl Handler<T, Arc<Gateway>>,
         described: [(&str, Operation); N],
     ) -> Self {
-        self.router = self.router.route(path, on(filter, handler));
+        self.router = self.router.route(path, on(filter, Marked::new(handler)));
         for (method, operation) in described {
             put(&mut self.paths, path.to_owned(), method.to_owned(), operation.described(self.tag));
         }

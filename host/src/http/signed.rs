@@ -42,10 +42,10 @@ pub fn routes() -> Routes {
 }
 
 /// `None`: it listens on every address there is, so none of them is its name.
-pub fn public_url(configured: Option<&Url>, address: SocketAddr) -> Option<String> {
+pub fn public_url(configured: Option<&Url>, tls: bool, address: SocketAddr) -> Option<String> {
     match configured {
         Some(url) => Some(url.as_str().trim_end_matches('/').to_owned()),
-        None => (!address.ip().is_unspecified()).then(|| format!("http://{address}")),
+        None => (!address.ip().is_unspecified()).then(|| format!("{}://{address}", if tls { "https" } else { "http" })),
     }
 }
 
@@ -128,8 +128,9 @@ mod tests {
             (Some("https://gw.example"), "0.0.0.0:8080", Some("https://gw.example")),
             (Some("https://gw.example/portcullis/"), "127.0.0.1:8080", Some("https://gw.example/portcullis")),
         ] {
-            assert_eq!(public_url(given.map(configured).as_ref(), at(address)).as_deref(), url, "{given:?} {address}");
+            assert_eq!(public_url(given.map(configured).as_ref(), false, at(address)).as_deref(), url, "{given:?} {address}");
         }
+        assert_eq!(public_url(None, true, at("127.0.0.1:8080")).as_deref(), Some("https://127.0.0.1:8080"));
     }
 
     #[test]

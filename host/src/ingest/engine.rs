@@ -15,6 +15,7 @@ use super::run::Run;
 use super::source::Source;
 use super::turns::Turns;
 use super::{IngestConfig, Sink, state};
+use crate::meter;
 use crate::model::{AssetState, Clock, Error, Item, ItemError, Job, JobId, OrgId, Random, Result};
 use crate::store::Store;
 
@@ -62,6 +63,9 @@ pub(super) struct Place<S: Source> {
 impl<S: Source> Drop for Place<S> {
     fn drop(&mut self) {
         let Some(engine) = self.engine.take() else { return };
+        if let Some(meter) = meter::get() {
+            meter.jobs_unfinished.decrement(1);
+        }
         let mut queues = engine.queues();
         if let Some(queue) = queues.get_mut(&self.org) {
             queue.unfinished = queue.unfinished.saturating_sub(1);
@@ -111,6 +115,9 @@ impl<S: Source> Engine<S> {
                 .with_retry_after(10));
         }
         queue.unfinished += 1;
+        if let Some(meter) = meter::get() {
+            meter.jobs_unfinished.increment(1);
+        }
         Ok(Place { engine: Some(Arc::clone(self)), org: org.clone() })
     }
 
@@ -177,7 +184,11 @@ impl<S: Source> Engine<S> {
         let mut row = self.records.job(org, id).await?;
         let mut job: Job = row.value.clone();
         state::fail(&mut job, ItemError::from(error), (self.clock)());
-        self.records.write_job(&mut row, job).await
+        self.records.write_job(&mut row, job).await?;
+        if let Some(meter) = meter::get() {
+            meter.jobs.note(&Err::<(), _>(error));
+        }
+        Ok(())
     }
 
     pub(super) async fn items(&self, org: &OrgId, job: JobId, state: Option<AssetState>, after: Option<u32>, limit: usize) -> Result<Vec<Item>> {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tracing::{Instrument, trace_span};
 
 use super::records::Records;
 use super::source::Source;
@@ -37,7 +38,7 @@ impl<S: Source> Try<'_, S> {
                     return Err(too_large(self.max_bytes));
                 }
                 let body = Body::new(Limited { body, left: self.max_bytes, limit: self.max_bytes });
-                self.sink.put(place, &meta, body).await
+                self.sink.put(place, &meta, body).instrument(trace_span!(target: "trace", "sink")).await
             }
             (status, _) => Err(Error::rejected("unexpected_status", format!("the remote answered {status} to a request for a whole object"))),
         }

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::AssetPlace;
 use super::engine::Engine;
@@ -20,6 +21,7 @@ use super::records::Ended;
 use super::source::Source;
 use super::state::{self, Failure, Outcome};
 use super::turns::Turn;
+use crate::meter;
 use crate::model::{Error, Item, Job, JobId, OrgId, Result, Stored};
 use crate::store::Row;
 
@@ -197,7 +199,8 @@ impl<S: Source> Run<S> {
     async fn plan(&mut self, batch: Vec<Item>) {
         let job = &self.job.value;
         let sources: Vec<&str> = batch.iter().map(|item| item.source_path.as_str()).collect();
-        let planned = match self.engine.source.plan(&job.org, job.connection, job.connection_revision, &sources).await {
+        let span = tracing::trace_span!(target: "trace", "page", job = %job.id, sources = sources.len());
+        let planned = match self.engine.source.plan(&job.org, job.connection, job.connection_revision, &sources).instrument(span).await {
             Ok(permits) if permits.len() == batch.len() => permits,
             Ok(_) => return self.all_failed(&batch, &Error::plugin_fault("plan_incomplete", "the plugin left out a source path")),
             Err(error) => return self.all_failed(&batch, &error),
@@ -234,17 +237,23 @@ impl<S: Source> Run<S> {
             metadata: item.metadata.clone(),
         };
         engine.takes_off(job.id, item.index);
-        self.fetching.spawn(async move {
-            let attempt = Try { source: &engine.source, records: &engine.records, sink: &*engine.sink, connection, max_bytes: engine.config.max_object_bytes };
-            let result = AssertUnwindSafe(attempt.run(&place, permit)).catch_unwind().await;
-            let result = result.unwrap_or_else(|_| Err(Error::internal("item_panicked", "the gateway broke off while it worked on this item")));
-            let result = result.map_err(|error| {
-                tracing::debug!(org = %place.org, asset = %place.asset, ?error, "an item failed");
-                Failure::from(&error)
-            });
-            drop(turn);
-            (item, result)
-        });
+        let span = tracing::trace_span!(target: "trace", "asset", job = %job.id, index = item.index);
+        self.fetching.spawn(
+            async move {
+                let _flying = Flying::new();
+                let attempt =
+                    Try { source: &engine.source, records: &engine.records, sink: &*engine.sink, connection, max_bytes: engine.config.max_object_bytes };
+                let result = AssertUnwindSafe(attempt.run(&place, permit)).catch_unwind().await;
+                let result = result.unwrap_or_else(|_| Err(Error::internal("item_panicked", "the gateway broke off while it worked on this item")));
+                let result = result.map_err(|error| {
+                    tracing::debug!(org = %place.org, asset = %place.asset, ?error, "an item failed");
+                    Failure::from(&error)
+                });
+                drop(turn);
+                (item, result)
+            }
+            .instrument(span),
+        );
     }
 
     fn landed(&mut self, item: &Item, result: Result<Stored, Failure>) {
@@ -275,6 +284,13 @@ impl<S: Source> Run<S> {
     }
 
     fn end(&mut self, index: u32, outcome: Outcome) {
+        if let Some(meter) = meter::get() {
+            match &outcome {
+                Outcome::Stored(_) => meter.assets_stored.increment(1),
+                Outcome::Failed(_) => meter.assets_failed.increment(1),
+                Outcome::Again(_) => meter.assets_again.increment(1),
+            }
+        }
         self.write_at.get_or_insert_with(|| Instant::now() + GROUP_WAIT);
         self.ended.push(Ended { index, outcome });
     }
@@ -299,9 +315,32 @@ impl<S: Source> Run<S> {
         let mut job = self.job.value.clone();
         state::complete(&mut job, (self.engine.clock)())?;
         self.engine.records.write_job(&mut self.job, job).await?;
+        if let Some(meter) = meter::get() {
+            meter.jobs.note(&Ok::<_, Error>(()));
+        }
         let job = &self.job.value;
         tracing::info!(org = %job.org, job = %job.id, assets = job.total, errored = job.errored, bytes = job.bytes, "job completed");
         Ok(())
+    }
+}
+
+/// Counts an asset while it is fetched.
+struct Flying;
+
+impl Flying {
+    fn new() -> Self {
+        if let Some(meter) = meter::get() {
+            meter.assets_in_flight.increment(1);
+        }
+        Self
+    }
+}
+
+impl Drop for Flying {
+    fn drop(&mut self) {
+        if let Some(meter) = meter::get() {
+            meter.assets_in_flight.decrement(1);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub use powers::{Difference, Powers, SettingsDifference};
 pub use records::Stamp;
 pub use remove::Removal;
 pub use settings::{Parted, Schema, immutable_external_id, merge};
+pub use start::damaged;
 
 use catalogue::Catalogue;
 use files::Files;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::orgs::Org;
+use crate::meter;
 use crate::model::{Digest, Error, Kind, OrgId, Result};
 
 /// Faults are counted within it.
@@ -116,6 +117,9 @@ impl Breaker {
             record.state = State::Open(now + pause);
             record.faults.clear();
             drop(records);
+            if let Some(meter) = meter::get() {
+                meter.suspensions.increment(1);
+            }
             let (plugin, seconds) = (self.plugin, pause.as_secs());
             warn!(%plugin, %org, code, seconds, "A PLUGIN KEEPS FAILING: it is suspended for this organization, and tried again after this time");
         }

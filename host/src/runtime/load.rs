@@ -1,7 +1,7 @@
 //! From bytes to a plugin: size, form, compilation (or its cached result), imports, world, description. Nothing runs before its imports were judged.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use wasmtime::Engine;
@@ -38,7 +38,7 @@ impl Runtime {
         let pre = link(&self.engine, &component, &imports)?;
         let guest = Guest::new(Arc::clone(self), digest, pre);
         let (description, secrets) = describe::check(&guest.describe().await?, &imports)?;
-        Ok(Arc::new(Plugin { guest, description, imports, secrets }))
+        Ok(Arc::new(Plugin { guest, description, imports, secrets, measured: OnceLock::new() }))
     }
 
     /// Forgets the compiled form of a component that is not installed: it would lie there for ever.

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::meter;
 use crate::model::{Error, Result};
 
 /// Writers that may wait at the same time; more wait for a place.
@@ -75,7 +77,14 @@ fn run(mut queue: mpsc::Receiver<oneshot::Sender<()>>, mut sync: impl FnMut() ->
         while let Ok(next) = queue.try_recv() {
             group.push(next);
         }
-        match sync() {
+        let started = Instant::now();
+        let synced = sync();
+        if let Some(meter) = meter::get() {
+            meter.flushes.note(&synced);
+            meter.flush_duration.record(started.elapsed());
+            meter.writes.increment(group.len() as u64);
+        }
+        match synced {
             Ok(()) => {
                 state.syncs.fetch_add(1, Ordering::AcqRel);
                 for done in group.drain(..) {

@@ -17,10 +17,15 @@ pub(super) fn prepare(folder: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(unusable(folder, "it cannot be made", error)),
     }
+    examine(folder)
+}
+
+/// That the folder, which is there, may be used.
+pub fn examine(folder: &Path) -> Result<()> {
     let found = fs::metadata(folder).map_err(|error| unusable(folder, "it cannot be looked at", error))?;
     let shown = folder.display();
     if !found.is_dir() {
-        return Err(Error::invalid("data_folder_unusable", format!("{shown} is not a folder")));
+        return Err(Error::invalid("data_folder_unusable", format!("{shown} is not a folder")).with_remedy("Remove it, or choose another data_dir."));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(Error::invalid("data_folder_not_ours", format!("the data folder {shown} belongs to another user (uid {})", found.uid()))
@@ -35,7 +40,7 @@ pub(super) fn prepare(folder: &Path) -> Result<()> {
 }
 
 /// `Unavailable` (`storage_full`) when the disk below `folder` has too little room left.
-pub(super) fn check_space(folder: &Path) -> Result<()> {
+pub fn check_space(folder: &Path) -> Result<()> {
     let found = rustix::fs::statvfs(folder)
         .map_err(|error| Error::unavailable("store_failed", "the data folder cannot be looked at").with_source(io::Error::from(error)))?;
     if found.f_bavail.saturating_mul(found.f_frsize) < RESERVE {
@@ -70,7 +75,9 @@ fn probe(folder: &Path) -> io::Result<()> {
 }
 
 fn unusable(folder: &Path, why: &str, error: io::Error) -> Error {
-    Error::invalid("data_folder_unusable", format!("the data folder {} is not usable: {why} ({error})", folder.display())).with_source(error)
+    Error::invalid("data_folder_unusable", format!("the data folder {} is not usable: {why} ({error})", folder.display()))
+        .with_remedy("Make it a folder that the gateway's user owns and can write, or choose another data_dir.")
+        .with_source(error)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use crate::model::{Error, Result};
 
 pub use export::export;
+pub use folder::{check_space, examine as examine_folder};
 pub use memory::MemoryStore;
 pub use sled::SledStore;
 pub use table::{Row, Table};

@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Key>> {
     let found = file.metadata().map_err(|error| unusable(path, "cannot be looked at", error))?;
     let shown = path.display();
     if !found.is_file() {
-        return Err(Error::invalid("master_key_unusable", format!("{shown} is not a file")));
+        return Err(Error::invalid("master_key_unusable", format!("{shown} is not a file")).with_remedy("let vault.key_file name the file of the master key"));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(Error::invalid("master_key_not_ours", format!("the master key {shown} belongs to another user (uid {})", found.uid()))
@@ -83,5 +83,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 fn unusable(path: &Path, why: &str, error: io::Error) -> Error {
-    Error::invalid("master_key_unusable", format!("the master key {} {why}: {error}", path.display())).with_source(error)
+    Error::invalid("master_key_unusable", format!("the master key {} {why}: {error}", path.display()))
+        .with_remedy("let vault.key_file name a file that the gateway's user can read, in a folder where it can be made")
+        .with_source(error)
 }
