@@ -1,5 +1,6 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
+mod api_document;
 mod azure;
 mod bad_input;
 mod canary;
