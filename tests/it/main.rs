@@ -34,6 +34,7 @@ mod plugins;
 mod prompts;
 mod runtime;
 mod setup_kit;
+mod shell;
 mod signed;
 mod strict;
 mod tenants;

@@ -27,7 +27,7 @@ const LEVELS: [(&str, u8); 17] = [
 ];
 
 /// An outside crate, and the modules whose door it is.
-const DOORS: [(&str, &[&str]); 27] = [
+const DOORS: [(&str, &[&str]); 29] = [
     ("sled", &["store"]),
     ("aws_lc_rs::aead", &["vault"]),
     ("aws_lc_rs", &["vault", "broker", "tokens", "runtime", "http"]),
@@ -50,6 +50,8 @@ const DOORS: [(&str, &[&str]); 27] = [
     ("wasmtime_wasi", &["runtime"]),
     ("axum", &["http"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("confique", &["config"]),
     ("console", &["cli"]),
     ("indicatif", &["cli"]),
