@@ -14,6 +14,7 @@ mod early_answers;
 mod egress;
 mod end_to_end;
 mod external_id;
+mod guide;
 mod hostile;
 mod house;
 mod ingestion;
