@@ -37,7 +37,7 @@ const FINDINGS: &[Column] = &[("CHECK", "/check"), ("PASSED", "/passed"), ("CODE
 pub(super) enum Verb {
     /// Create a connection. It is stored as pending and tested at once, unless --require-test.
     #[command(
-        after_help = "Examples:\n  portcullis connection create media --type aws_iam_role --set iam_role_arn=arn:aws:iam::444455556666:role/reader --set bucket_name=my-bucket\n  portcullis connection create press --type https_basic --set hostname=assets.example.com --set username=ingest --secret password=@password.txt"
+        after_help = "Examples:\n  portcullis connection create media --type aws_iam_role \\\n      --set iam_role_arn=arn:aws:iam::444455556666:role/reader \\\n      --set bucket_name=my-bucket\n  portcullis connection create press --type https_basic \\\n      --set hostname=assets.example.com --set username=ingest \\\n      --secret password=@password.txt"
     )]
     Create(Create),
     /// List the connections.
@@ -55,14 +55,16 @@ pub(super) enum Verb {
     #[command(after_help = "Example:\n  portcullis connection delete media")]
     Delete(Named),
     /// Test a connection and show every check. Exits 1 if it fails.
-    #[command(after_help = "Examples:\n  portcullis connection test media\n  portcullis connection test media --location s3://my-bucket/cat.jpg --keep-status")]
+    #[command(
+        after_help = "Examples:\n  portcullis connection test media\n  portcullis connection test media --location s3://my-bucket/cat.jpg \\\n      --keep-status"
+    )]
     Test(Test),
     /// Move a connection to another version of its plugin. It is tested first, and stays where it is if it fails.
     #[command(after_help = "Example:\n  portcullis connection move press")]
     Move(Move),
     /// Make connections of another program's: an rclone.conf, or JSON. Says what cannot be imported, and why.
     #[command(
-        after_help = "Examples:\n  portcullis connection import rclone.conf --dry-run\n  portcullis connection import rclone.conf --only prod --role prod=arn:aws:iam::444455556666:role/reader --bucket prod=my-bucket"
+        after_help = "Examples:\n  portcullis connection import rclone.conf --dry-run\n  portcullis connection import rclone.conf --only prod \\\n      --role prod=arn:aws:iam::444455556666:role/reader \\\n      --bucket prod=my-bucket"
     )]
     Import(Import),
     /// Print what the customer has to do to grant access, documents included.

@@ -97,7 +97,7 @@ enum ApiVerb {
     Connection(connection::Verb),
     /// Bring assets in through a connection.
     #[command(
-        after_help = "Examples:\n  portcullis ingest --dataset cats --connection media --wait s3://my-bucket/cat.jpg\n  portcullis ingest --dataset cats --connection media --from paths.txt --metadata label=cat"
+        after_help = "Examples:\n  portcullis ingest --dataset cats --connection media --wait \\\n      s3://my-bucket/cat.jpg\n  portcullis ingest --dataset cats --connection media --from paths.txt \\\n      --metadata label=cat"
     )]
     Ingest(ingest::Ingest),
     /// Look at a dataset's default connection, and set it.

@@ -138,6 +138,8 @@ fn every_verb_shows_one_or_two_examples_and_each_is_read() {
     assert!(found.len() > 25, "{}", found.len());
     for (path, verb) in found {
         let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.lines().all(|line| line.len() <= 80), "{path}: a line that a terminal breaks cannot be pasted: {help}");
+        let help = help.replace("\\\n      ", "");
         let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
         assert!((1..=2).contains(&examples.len()) && help.starts_with("Example"), "{path} --help shows one or two examples: {help}");
         for example in examples {

@@ -16,7 +16,7 @@ const COLUMNS: &[Column] =
 pub(super) enum Verb {
     /// Make a token and print it: the only time that it is shown.
     #[command(
-        after_help = "Examples:\n  portcullis token create --name labelling --role member --expires-at 2030-01-31T00:00:00Z\n  portcullis token create --name 'first admin' --role admin --organization acme"
+        after_help = "Examples:\n  portcullis token create --name labelling --role member \\\n      --expires-at 2030-01-31T00:00:00Z\n  portcullis token create --name 'first admin' --role admin \\\n      --organization acme"
     )]
     Create(Create),
     /// List the tokens, without their text.

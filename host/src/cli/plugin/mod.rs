@@ -39,12 +39,12 @@ pub(super) enum Verb {
     Check(check::Check),
     #[command(
         visible_alias = "upgrade",
-        after_help = "Examples:\n  portcullis plugin install my_storage/connector.wasm\n  portcullis plugin upgrade my_storage.wasm --grant http --grant 'https://{settings.hostname}'"
+        after_help = "Examples:\n  portcullis plugin install my_storage/connector.wasm\n  portcullis plugin upgrade my_storage.wasm --grant http --grant \\\n      'https://{settings.hostname}'"
     )]
     Install(install::Install),
     #[command(
         visible_alias = "rollback",
-        after_help = "Example:\n  portcullis plugin rollback my_storage sha256:6b1d2c3e4f5061728394a5b6c7d8e9f00112233445566778899aabbccddeeff0"
+        after_help = "Example:\n  portcullis plugin rollback my_storage \\\n      sha256:6b1d2c3e4f5061728394a5b6c7d8e9f00112233445566778899aabbccddeeff0"
     )]
     Activate(activate::Activate),
     #[command(after_help = "Example:\n  portcullis plugin remove my_storage")]
