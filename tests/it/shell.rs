@@ -109,6 +109,9 @@ async fn c02_every_verb_prints_json_when_it_is_asked_to() {
     json(&format!("plan web_one {source}"), 0).await;
     json("ls portcullis --bucket nowhere --limit 1", 3).await;
     json("connection get nobody", 3).await;
+    json(&format!("sign web_one {source}"), 0).await;
+    json("dataset set d --default-connection web_one", 0).await;
+    json("dataset get d", 0).await;
     let job = json(&format!("ingest --dataset d --connection web_one {source} {missing}"), 0).await;
     let id = job["job_id"].as_str().unwrap();
     json(&format!("job wait {id}"), 1).await;

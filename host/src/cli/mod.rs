@@ -115,6 +115,7 @@ enum ApiVerb {
     )]
     Cat(object::Cat),
     /// Print a URL that opens one object for whoever has it, for a while.
+    #[command(after_help = "Example:\n  portcullis sign media s3://my-bucket/cat.jpg --expires-in 300")]
     Sign(sign::Sign),
     /// List objects through a connection.
     #[command(after_help = "Examples:\n  portcullis ls media 2026/\n  portcullis ls portcullis --bucket my-bucket --limit 20")]

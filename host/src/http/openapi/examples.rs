@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 pub const CONNECTION: &str = "my_s3_connection";
 pub const SOURCE: &str = "s3://my-bucket/2026/cat.jpg";
+pub const SIGNED: &str = "AYx0q3Zt8Vb1nXw6Rk0Ym2Ls9Hd4";
+pub const DATASET: &str = "cats";
 pub const JOB: &str = "0198c1a2-6f3e-4c1b-9c53-5f0f3a0d7e11";
 pub const ASSET: &str = "5b1f0c5e-8a57-5f5a-9d0e-1c2b3a4d5e6f";
 pub const TOKEN: &str = "c2a7d9b4-1e6f-4a3b-8c5d-7e9f0a1b2c3d";
@@ -87,6 +89,8 @@ fn connections() -> Value {
                 "documents": [{"title": "Trust policy", "language": "json", "body": trust()}],
             }],
         },
+        "SignAsk": {"source_path": SOURCE, "expires_in": 300},
+        "SignedUrl": {"url": format!("https://portcullis.example.com/s?token={SIGNED}"), "method": "GET", "expires_at": LATER},
         "PlanAsk": {"connection": CONNECTION, "source_paths": [SOURCE, "s3://other-bucket/cat.jpg"]},
         "Plan": {"items": [
             {
@@ -127,14 +131,16 @@ fn ingestion() -> Value {
     });
     json!({
         "AssetsSubmission": {
-            "dataset_id": "cats",
+            "dataset_id": DATASET,
             "connection_name": CONNECTION,
             "assets": [{"source_path": SOURCE, "metadata": metadata}, {"source_path": "s3://my-bucket/2026/gone.jpg"}],
         },
+        "Dataset": {"dataset_id": DATASET, "default_connection": CONNECTION, "default_connection_id": CONNECTION_ID, "updated_at": MADE},
+        "DatasetSettings": {"default_connection": CONNECTION},
         "Job": {
             "job_id": JOB,
             "organization": ORGANIZATION,
-            "dataset_id": "cats",
+            "dataset_id": DATASET,
             "connection_id": CONNECTION_ID,
             "type": "assets",
             "status": "completed",
@@ -160,7 +166,7 @@ fn ingestion() -> Value {
         },
         "Asset": {
             "asset_id": ASSET,
-            "dataset_id": "cats",
+            "dataset_id": DATASET,
             "connection_id": CONNECTION_ID,
             "source_path": SOURCE,
             "metadata": metadata,
