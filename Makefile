@@ -36,6 +36,7 @@ test: examples ## Run every test, against the doubles and the referees (ministac
 	scripts/ministack install
 	scripts/azurite install
 	scripts/schemathesis install
+	scripts/python-client install
 	scripts/browser install
 	@$(CARGO) nextest --version >/dev/null 2>&1 || scripts/aloud $(CARGO) install cargo-nextest --locked --version $(NEXTEST_VERSION)
 	$(CARGO) nextest run --locked --workspace --profile ci

@@ -69,6 +69,7 @@ export async function show({ me, signal }) {
         "dl",
         { class: "facts" },
         fact("API", copied(`${here}/api/v1`, "address of the API")),
+        fact("To read", h("a", { href: "/docs" }, "every operation, with examples")),
         fact("Its document", h("a", { href: "/api/v1/openapi.json" }, "OpenAPI 3.1")),
         fact("Command line", copied(`export PORTCULLIS_URL=${here}`, "command"), " then ", h("code", null, "portcullis --help")),
       ),

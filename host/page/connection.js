@@ -4,13 +4,13 @@ import { h, actionButton, ask, named, plain, when } from "./dom.js";
 import { get, patch, post, query, remove } from "./api.js";
 import { connectionState, copied, crumbs, fact, heading, note, problem } from "./parts.js";
 import { NO_ROLE_YET } from "./form.js";
-import { at, connectorOf, link, reserves } from "./place.js";
+import { at, connectorOf, link, pinnedConnector, reserves } from "./place.js";
 import { setupCard, testCard } from "./setup.js";
 
 export async function show({ path, may, signal, go, flash, again }) {
   const connection = await get(at(path[1]), { signal });
   const { name } = connection;
-  const connector = await connectorOf(connection, signal);
+  const [connector, pinned] = await Promise.all([connectorOf(connection, signal), pinnedConnector(connection, signal)]);
   const admin = may("admin"),
     editable = admin && !connection.default;
   const usable = connection.enabled && connection.status === "ready";
@@ -111,8 +111,8 @@ export async function show({ path, may, signal, go, flash, again }) {
         h(
           "dl",
           { class: "facts" },
-          fact("Connector", named(connector?.title ?? connection.type), " ", h("code", { class: "muted" }, named(connection.type))),
-          settingFacts(connection, connector),
+          fact("Connector", named(pinned?.title ?? connection.type), " ", h("code", { class: "muted" }, named(connection.type))),
+          settingFacts(connection, pinned),
           connection.test_location && fact("Test location", h("span", { class: "path" }, named(connection.test_location))),
         ),
         h("h2", null, "About it"),

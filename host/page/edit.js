@@ -4,7 +4,7 @@ import { h, busy, named, plain, submits } from "./dom.js";
 import { get, patch } from "./api.js";
 import { crumbs, heading, problem } from "./parts.js";
 import { clearErrors, field, settingsFields, showErrors } from "./form.js";
-import { at, connectorOf, link } from "./place.js";
+import { at, link, pinnedConnector } from "./place.js";
 
 export async function show({ path, signal, go, flash, again }) {
   const connection = await get(at(path[1]), { signal });
@@ -15,8 +15,7 @@ export async function show({ path, signal, go, flash, again }) {
       h("h1", { tabindex: "-1" }, "The default connection is not edited"),
       h("p", null, "Its name and role come from the gateway's configuration."),
     ];
-  // The active version's form; what a version that it is still on would say otherwise, the gateway tells.
-  const connector = await connectorOf(connection, signal);
+  const connector = await pinnedConnector(connection, signal);
   const settings = settingsFields(connector?.settings ?? {}, connection.config);
   const title = h("input", { value: name, autocomplete: "off", spellcheck: "false" });
   const about = h("textarea", { rows: 2 });

@@ -8,7 +8,6 @@ const FINAL = ["completed", "failed", "stopped"];
 const COLUMNS = [["#", "number"], ["Source path"], ["Status"], ["Size", "number"], ["Type"]];
 const FIRST_WAIT = 600,
   LONGEST_WAIT = 5000;
-const AGAIN_MOST = 10_000;
 
 export async function show({ path, signal, go }) {
   const at = `/ingestion/jobs/${encodeURIComponent(path[1])}`;
@@ -32,7 +31,8 @@ export async function show({ path, signal, go }) {
     bar.value = FINAL.includes(job.status) && job.status === "completed" ? bar.max : processed;
     bar.textContent = `${processed} of ${total}`;
     word.replaceChildren(state(job.status, { pending: "Waiting" }));
-    const done = processed - errored;
+    const done = processed - errored,
+      left = total - done;
     counts.replaceChildren(
       ...[
         ["Assets", count(total)],
@@ -56,8 +56,8 @@ export async function show({ path, signal, go }) {
     );
     trouble.replaceChildren(...(job.error ? [problem({ ...job.error, detail: job.error.message })] : []));
     actions.replaceChildren(
-      ...(FINAL.includes(job.status) && errored > 0 && connection
-        ? [actionButton(`Try the ${errored === 1 ? "failed one" : `${count(errored)} failed ones`} again`, {}, anew)]
+      ...(FINAL.includes(job.status) && left > 0 && connection
+        ? [actionButton(`Try the ${left === 1 ? "failed one" : `${count(left)} failed ones`} again`, {}, anew)]
         : []),
     );
     // Every tenth of the way, and the end: not each step.
@@ -67,21 +67,10 @@ export async function show({ path, signal, go }) {
     spoken = tenth;
   }
 
-  /** A job of those that failed, with their metadata. */
+  const key = newKey();
   async function anew() {
     try {
-      const assets = [];
-      let cursor;
-      do {
-        const page = await get(`${at}/assets${query({ status: "error", limit: 500, cursor })}`, { signal });
-        assets.push(...page.items.map((item) => ({ source_path: item.source_path, metadata: item.metadata })));
-        cursor = page.next_cursor;
-      } while (cursor && assets.length < AGAIN_MOST);
-      const made = await post(
-        "/ingestion/assets",
-        { dataset_id: job.dataset_id, connection_id: job.connection_id, assets },
-        once(newKey()),
-      );
+      const made = await post(`${at}/retry`, {}, once(key));
       go(`#/jobs/${made.job_id}`);
     } catch (error) {
       if (!signal.aborted) trouble.replaceChildren(problem(error));

@@ -4,7 +4,7 @@ import { h, busy, fresh, named, plain, say, submits, when } from "./dom.js";
 import { get, patch, post, query } from "./api.js";
 import { copied, crumbs, fact, field as row, findings, heading, problem, setupSteps } from "./parts.js";
 import { clearErrors, field, roleSetting, showErrors } from "./form.js";
-import { at, connectorOf, link, reserves } from "./place.js";
+import { at, link, pinnedConnector, reserves } from "./place.js";
 
 /** The last test, and another one. */
 export function testCard(connection, admin, again) {
@@ -127,7 +127,7 @@ function setup({ principal, external_id: externalId, steps }, withId = true) {
 export async function show({ path, signal, go, flash, again }) {
   const connection = await get(at(path[1]), { signal });
   const { name } = connection;
-  const [told, connector] = await Promise.all([get(at(name, "/setup"), { signal }), connectorOf(connection, signal)]);
+  const [told, connector] = await Promise.all([get(at(name, "/setup"), { signal }), pinnedConnector(connection, signal)]);
   const setting = reserves(connection) && roleSetting(connector?.settings ?? {});
   const usesId = JSON.stringify(told.steps).includes(told.external_id);
   return [

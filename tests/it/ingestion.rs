@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
+use http::Method;
 use portcullis_tests::api::Api;
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::ministack::{python, root};
@@ -326,4 +327,43 @@ async fn c32_sc04_a_killed_gateway_finishes_its_job_and_counts_each_asset_once()
     assert_eq!(stored(&play.gateway, "default", "large"), expected, "each asset exactly once, and right");
     let bytes: u64 = expected.values().map(|bytes| bytes.len() as u64).sum();
     assert_eq!(state["bytes"], bytes, "counts agree");
+}
+
+#[tokio::test]
+async fn c36_l17_one_call_tries_what_failed_again_and_nothing_else() {
+    let play = play().await;
+    let at = |name: &str| play.origin.url(&format!("/basic/{name}"));
+    play.origin.put("/basic/a.txt", "a");
+    ready_web(&play.api, basic_body("press", &play.origin), &at("a.txt")).await;
+    let retry = async |job: &Value, headers: &[(&str, &str)]| {
+        play.api.send(Method::POST, &format!("/api/v1/ingestion/jobs/{}/retry", job["job_id"].as_str().unwrap()), headers, None).await
+    };
+    let job = ingest(&play.api, "winter", "press", &[at("a.txt"), at("b.txt"), at("c.txt")]).await;
+    assert_eq!((&job["status"], &job["errored"]), (&json!("completed"), &json!(2)));
+
+    play.origin.put("/basic/b.txt", "b");
+    let key = [("idempotency-key", "again")];
+    let again = retry(&job, &key).await.expect(202);
+    assert_eq!(retry(&job, &key).await.expect(202)["job_id"], again["job_id"], "pressed twice, it is one job");
+    let again = play.api.finished(again["job_id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&again["total"], &again["errored"], &again["dataset_id"], &again["connection_id"]),
+        (&json!(2), &json!(1), &json!("winter"), &job["connection_id"])
+    );
+    let tried = items(&play.api, &again).await;
+    assert_eq!(tried.iter().map(|item| item["source_path"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), [at("b.txt"), at("c.txt")]);
+    assert!(tried.iter().all(|item| item["metadata"]["label"] == "test"), "with their metadata: {tried:#?}");
+    assert_eq!(stored(&play.gateway, "default", "winter").len(), 2);
+
+    play.origin.put("/basic/c.txt", "c");
+    let last = retry(&again, &[]).await.expect(202);
+    let last = play.api.finished(last["job_id"].as_str().unwrap()).await;
+    retry(&last, &[]).await.problem(409, "nothing_to_retry");
+    // A job that is under way is left alone: what fails in it for a reason that passes is tried again by itself.
+    play.origin.fail(1, Fault::Late(Duration::from_secs(3)));
+    let slow = json!({"dataset_id": "slow", "connection_name": "press", "assets": [{"source_path": at("a.txt")}]});
+    let slow = play.api.post("/api/v1/ingestion/assets", &slow).await.expect(202);
+    retry(&slow, &[]).await.problem(409, "job_not_finished");
+    let stranger = play.api.token("acme", "admin").await;
+    stranger.send(Method::POST, &format!("/api/v1/ingestion/jobs/{}/retry", job["job_id"].as_str().unwrap()), &[], None).await.problem(404, "job_not_found");
 }

@@ -1,5 +1,6 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
+mod api_document;
 mod azure;
 mod bad_input;
 mod canary;
@@ -14,6 +15,7 @@ mod early_answers;
 mod egress;
 mod end_to_end;
 mod external_id;
+mod guide;
 mod hostile;
 mod house;
 mod ingestion;
@@ -38,6 +40,7 @@ mod prompts;
 mod runtime;
 mod serving;
 mod setup_kit;
+mod shell;
 mod signed;
 mod strict;
 mod tenants;

@@ -45,6 +45,7 @@ flows! {
     c40_each_kind_of_trouble_says_what_to_do: "trouble",
     a17_s15_what_others_wrote_is_text: "hostile-text",
     c40_v02_a_form_is_drawn_from_any_schema: "schema",
+    c40_the_api_is_read_searched_and_tried_from_its_own_page: "docs",
     the_keyboard_is_enough: "keyboard",
 }
 
@@ -160,6 +161,8 @@ async fn m22_a13_the_page_has_headers_of_its_own_and_the_api_trusts_no_cookie_an
     let nobody = play.api.with_token("");
     let page = nobody.get("/").await;
     assert_eq!((page.status.as_u16(), &page.headers["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
+    let docs = nobody.get("/docs").await;
+    assert_eq!((docs.status.as_u16(), &docs.headers["content-security-policy"]), (200, &page.headers["content-security-policy"]));
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     for part in ["default-src 'self'", "frame-ancestors 'none'", "object-src 'none'", "base-uri 'none'"] {
         assert!(policy.split("; ").any(|one| one == part), "{policy}");

@@ -10,6 +10,7 @@ use portcullis_tests::component::built;
 use portcullis_tests::gateway::{Gateway, binary};
 use serde_json::json;
 
+use crate::cli::{portcullis, with_connection};
 use crate::play::play;
 use crate::plugin_install::install;
 
@@ -27,9 +28,13 @@ struct Terminal {
 
 impl Terminal {
     fn open(gateway: &Gateway, command: &str) -> Self {
+        Self::of_kind("dumb", gateway, command)
+    }
+
+    fn of_kind(kind: &str, gateway: &Gateway, command: &str) -> Self {
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--command", &format!("tty; exec {} {command}", binary().display()), "/dev/null"]);
-        script.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("TERM", "dumb").env("SHELL", "/bin/sh");
+        script.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("TERM", kind).env("SHELL", "/bin/sh");
         script.env("PORTCULLIS_URL", gateway.url()).env("PORTCULLIS_TOKEN", gateway.token());
         let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
         let (keyboard, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -151,4 +156,19 @@ async fn what_is_typed_is_judged_by_the_connectors_schema() {
     let (code, screen) = ended.await.unwrap();
     assert!(code == 1 && screen.contains("/config/header_name") && !screen.contains("some-key-of-mine"), "{code}: {screen}");
     play.api.get("/api/v1/connections/asked").await.problem(404, "connection_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_a_bar_on_a_terminal_and_plain_lines_elsewhere() {
+    let (play, source) = with_connection().await;
+    let line = format!("ingest --dataset d --connection web_one --wait {source}");
+    let drawn = |text: &str| text.contains('\u{2588}');
+    let elsewhere = portcullis(&play.gateway, &line.split(' ').collect::<Vec<_>>()).await;
+    assert!(elsewhere.code == 0 && elsewhere.err.contains("1/1 assets"), "{}", elsewhere.err);
+    assert!(!drawn(&elsewhere.err) && !elsewhere.err.contains(['\r', '\u{1b}']), "{}", elsewhere.err);
+    for (kind, bar) in [("xterm", true), ("dumb", false)] {
+        let terminal = Terminal::of_kind(kind, &play.gateway, &line);
+        let (code, screen) = tokio::task::spawn_blocking(move || terminal.ended()).await.unwrap();
+        assert!(code == 0 && drawn(&screen) == bar && screen.contains("1/1 assets"), "{kind}: {code}: {screen}");
+    }
 }

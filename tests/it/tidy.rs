@@ -29,7 +29,7 @@ const LEVELS: [(&str, u8); 19] = [
 ];
 
 /// An outside crate, and the modules whose door it is.
-const DOORS: [(&str, &[&str]); 32] = [
+const DOORS: [(&str, &[&str]); 34] = [
     ("sled", &["store"]),
     ("aws_lc_rs::aead", &["vault"]),
     ("aws_lc_rs", &["vault", "broker", "tokens", "runtime", "http"]),
@@ -52,6 +52,8 @@ const DOORS: [(&str, &[&str]); 32] = [
     ("wasmtime_wasi", &["runtime"]),
     ("axum", &["http"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("confique", &["config"]),
     ("console", &["cli"]),
     ("indicatif", &["cli"]),

@@ -36,22 +36,39 @@ const FINDINGS: &[Column] = &[("CHECK", "/check"), ("PASSED", "/passed"), ("CODE
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Create a connection. It is stored as pending and tested at once, unless --require-test.
+    #[command(
+        after_help = "Examples:\n  portcullis connection create media --type aws_iam_role \\\n      --set iam_role_arn=arn:aws:iam::444455556666:role/reader \\\n      --set bucket_name=my-bucket\n  portcullis connection create press --type https_basic \\\n      --set hostname=assets.example.com --set username=ingest \\\n      --secret password=@password.txt"
+    )]
     Create(Create),
     /// List the connections.
+    #[command(after_help = "Example:\n  portcullis connection list --status error")]
     List(List),
     /// Show one connection.
+    #[command(after_help = "Example:\n  portcullis connection get media --output json")]
     Get(Named),
     /// Change a connection. New settings are merged into the old ones and tested again.
+    #[command(
+        after_help = "Examples:\n  portcullis connection edit media --set session_ttl:=900 --if-version 3\n  portcullis connection edit media --enabled false"
+    )]
     Edit(Edit),
     /// Delete a connection.
+    #[command(after_help = "Example:\n  portcullis connection delete media")]
     Delete(Named),
     /// Test a connection and show every check. Exits 1 if it fails.
+    #[command(
+        after_help = "Examples:\n  portcullis connection test media\n  portcullis connection test media --location s3://my-bucket/cat.jpg \\\n      --keep-status"
+    )]
     Test(Test),
     /// Move a connection to another version of its plugin. It is tested first, and stays where it is if it fails.
+    #[command(after_help = "Example:\n  portcullis connection move press")]
     Move(Move),
     /// Make connections of another program's: an rclone.conf, or JSON. Says what cannot be imported, and why.
+    #[command(
+        after_help = "Examples:\n  portcullis connection import rclone.conf --dry-run\n  portcullis connection import rclone.conf --only prod \\\n      --role prod=arn:aws:iam::444455556666:role/reader \\\n      --bucket prod=my-bucket"
+    )]
     Import(Import),
     /// Print what the customer has to do to grant access, documents included.
+    #[command(after_help = "Examples:\n  portcullis connection setup media\n  portcullis connection setup portcullis --bucket my-bucket")]
     Setup(Setup),
 }
 

@@ -14,8 +14,10 @@ const COLUMNS: &[Column] =
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Show a dataset's default connection.
+    #[command(after_help = "Example:\n  portcullis dataset get cats")]
     Get(Named),
     /// Set the connection that assets go through when none is named.
+    #[command(after_help = "Examples:\n  portcullis dataset set cats --default-connection media\n  portcullis dataset set cats --no-default-connection")]
     Set(Set),
 }
 

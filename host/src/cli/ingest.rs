@@ -1,10 +1,10 @@
 //! `portcullis ingest`: sends assets in as one job and, if asked, waits for its end.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::Client;
-use super::failure::{Done, Failure};
+use super::failure::Done;
 use super::job;
 use super::output::Output;
 use super::sources;
@@ -35,10 +35,6 @@ impl Ingest {
         let assets = sources::assets(&self.source_paths, self.from.as_deref(), &sources::metadata(&self.metadata)?)?;
         let body = json!({"dataset_id": self.dataset, "connection_name": self.connection, "assets": assets});
         let accepted = client.post(&["api", "v1", "ingestion", "assets"], &[], &body).await?;
-        if !self.wait {
-            return output.record(job::PROPERTIES, &accepted);
-        }
-        let id = accepted.get("job_id").and_then(Value::as_str).ok_or_else(|| Failure::Unreachable("the answer holds no job id".to_owned()))?;
-        job::wait(client, output, id).await
+        job::accepted(client, output, &accepted, self.wait).await
     }
 }

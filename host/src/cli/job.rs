@@ -20,7 +20,7 @@ const COLUMNS: &[Column] = &[
     ("ERRORED", "/errored"),
     ("CREATED", "/created_at"),
 ];
-pub(super) const PROPERTIES: &[Column] = &[
+const PROPERTIES: &[Column] = &[
     ("job", "/job_id"),
     ("status", "/status"),
     ("dataset", "/dataset_id"),
@@ -69,18 +69,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// List the jobs, newest first.
+    #[command(after_help = "Example:\n  portcullis job list --status failed")]
     List(List),
     /// Show one job.
+    #[command(after_help = "Example:\n  portcullis job get 0198c1a2-6f3e-4c1b-9c53-5f0f3a0d7e11")]
     Get(Job),
     /// List a job's assets.
+    #[command(after_help = "Example:\n  portcullis job assets 0198c1a2-6f3e-4c1b-9c53-5f0f3a0d7e11 --status error")]
     Assets(Assets),
     /// Wait for a job's end and show the progress. Exits 1 unless each asset was ingested.
+    #[command(after_help = "Example:\n  portcullis job wait 0198c1a2-6f3e-4c1b-9c53-5f0f3a0d7e11")]
     Wait(Job),
+    /// Try the assets of a job that has ended and did not complete again, as a new job.
+    #[command(after_help = "Example:\n  portcullis job retry 0198c1a2-6f3e-4c1b-9c53-5f0f3a0d7e11 --wait")]
+    Retry(Retry),
 }
 
 #[derive(Subcommand)]
 pub(super) enum AssetVerb {
     /// Show one asset.
+    #[command(after_help = "Example:\n  portcullis asset get 5b1f0c5e-8a57-5f5a-9d0e-1c2b3a4d5e6f")]
     Get(Asset),
 }
 
@@ -97,6 +105,15 @@ pub(super) struct List {
 pub(super) struct Job {
     /// The job's id.
     id: String,
+}
+
+#[derive(Args)]
+pub(super) struct Retry {
+    /// The id of the job that has ended.
+    id: String,
+    /// Wait for the new job's end and show the progress. Exits 1 unless each asset was ingested.
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Args)]
@@ -126,6 +143,10 @@ impl Verb {
             Self::Get(Job { id }) => output.record(PROPERTIES, &fetch(client, &id).await?),
             Self::Assets(Assets { id, status, limit }) => output.rows(ITEMS, &items(client, &id, status.as_deref(), limit).await?),
             Self::Wait(Job { id }) => wait(client, output, &id).await,
+            Self::Retry(Retry { id, wait }) => {
+                let path: Vec<_> = JOBS.into_iter().chain([id.as_str(), "retry"]).collect();
+                accepted(client, output, &client.post(&path, &[], &Value::Null).await?, wait).await
+            }
         }
     }
 }
@@ -148,8 +169,17 @@ async fn items(client: &Client, id: &str, status: Option<&str>, limit: usize) ->
     client.list(&path, &query, limit).await
 }
 
+/// A job that was just made: shown, or waited for.
+pub(super) async fn accepted(client: &Client, output: Output, job: &Value, to_its_end: bool) -> Done {
+    if !to_its_end {
+        return output.record(PROPERTIES, job);
+    }
+    let id = job.get("job_id").and_then(Value::as_str).ok_or_else(|| Failure::Unreachable("the answer holds no job id".to_owned()))?;
+    wait(client, output, id).await
+}
+
 /// Until the job is final, across restarts of the gateway.
-pub(super) async fn wait(client: &Client, output: Output, id: &str) -> Done {
+async fn wait(client: &Client, output: Output, id: &str) -> Done {
     let number = |job: &Value, name: &str| job.get(name).and_then(Value::as_u64).unwrap_or(0);
     let mut progress: Option<Progress> = None;
     let mut silent_since: Option<Instant> = None;
@@ -192,5 +222,7 @@ async fn end(client: &Client, output: Output, id: &str, job: &Value, errored: u6
         output.text("\n")?;
         output.rows(ITEMS, &items(client, id, Some("error"), ERRORS_SHOWN).await?)?;
     }
-    Err(Failure::Unsuccessful(format!("the job ended as {status} with {errored} errors; all of them: portcullis job assets {id} --status error")))
+    Err(Failure::Unsuccessful(format!(
+        "the job ended as {status} with {errored} errors; all of them: portcullis job assets {id} --status error; again: portcullis job retry {id}"
+    )))
 }

@@ -1,6 +1,7 @@
 //! The command line: verbs, each in its file, as a client of the gateway's own HTTP API (the store admits one process).
 //!
-//! Only `serve`, `config` and `doctor` run in this process. Another verb never reads the data folder and never prints a secret it did not just make.
+//! Only `serve`, `config`, `doctor` and what is written for shells run in this process. Another verb never reads the data folder and never prints a secret it did not
+//! just make.
 
 mod ask;
 mod client;
@@ -18,6 +19,7 @@ mod plugin;
 mod progress;
 mod serve;
 mod settings;
+mod shell;
 mod sign;
 mod sources;
 #[cfg(test)]
@@ -35,7 +37,15 @@ use output::{Format, Output};
 
 use crate::runtime::{COMPILE_VERB, compile_as_child};
 
-const AFTER_HELP: &str = "Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 conflict or denied.";
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  ok
+  1  error: the gateway or a remote said no, a test failed, an asset was not ingested
+  2  usage
+  3  not found
+  4  conflict, or denied
+
+Errors go to standard error: code, sentence, the wrong fields, what to do; one line of JSON with --output json.";
 
 /// A connector gateway: plugins plan, the host signs, fetches and streams.
 #[derive(Parser)]
@@ -63,11 +73,20 @@ struct Global {
 #[derive(Subcommand)]
 enum Verb {
     /// Run the gateway.
+    #[command(after_help = "Example:\n  portcullis serve --config portcullis.toml")]
     Serve(serve::Serve),
     /// Print the configuration that is in force, secrets hidden.
+    #[command(after_help = "Examples:\n  portcullis config > portcullis.toml\n  portcullis config --config portcullis.toml --output json")]
     Config(serve::ShowConfig),
     /// Look at configuration, data, key, network and AWS, and say what is wrong.
+    #[command(after_help = "Examples:\n  portcullis doctor --config portcullis.toml\n  portcullis doctor --output json")]
     Doctor(doctor::Doctor),
+    /// Print the script that completes verbs and options in a shell.
+    #[command(after_help = "Examples:\n  portcullis completions bash > /etc/bash_completion.d/portcullis\n  portcullis completions fish")]
+    Completions(shell::Completions),
+    /// Print the manual page of this program, or of a verb.
+    #[command(after_help = "Examples:\n  portcullis man > portcullis.1\n  portcullis man connection create")]
+    Man(shell::Man),
     /// The gateway's own compiler, which it starts by itself.
     #[command(name = COMPILE_VERB, hide = true)]
     CompilePlugin,
@@ -82,6 +101,9 @@ enum ApiVerb {
     #[command(subcommand)]
     Connection(connection::Verb),
     /// Bring assets in through a connection.
+    #[command(
+        after_help = "Examples:\n  portcullis ingest --dataset cats --connection media --wait \\\n      s3://my-bucket/cat.jpg\n  portcullis ingest --dataset cats --connection media --from paths.txt \\\n      --metadata label=cat"
+    )]
     Ingest(ingest::Ingest),
     /// Look at a dataset's default connection, and set it.
     #[command(subcommand)]
@@ -93,12 +115,18 @@ enum ApiVerb {
     #[command(subcommand)]
     Asset(job::AssetVerb),
     /// Write one object to standard output, or to a file.
+    #[command(
+        after_help = "Examples:\n  portcullis cat media s3://my-bucket/cat.jpg --to cat.jpg\n  portcullis cat media s3://my-bucket/film.mp4 --range 0-1023"
+    )]
     Cat(object::Cat),
     /// Print a URL that opens one object for whoever has it, for a while.
+    #[command(after_help = "Example:\n  portcullis sign media s3://my-bucket/cat.jpg --expires-in 300")]
     Sign(sign::Sign),
     /// List objects through a connection.
+    #[command(after_help = "Examples:\n  portcullis ls media 2026/\n  portcullis ls portcullis --bucket my-bucket --limit 20")]
     Ls(object::Ls),
     /// Show the requests that a connection would send for source paths, without sending any.
+    #[command(after_help = "Example:\n  portcullis plan media s3://my-bucket/cat.jpg s3://other-bucket/cat.jpg")]
     Plan(object::Plan),
     /// For operators: create, list and delete organizations.
     #[command(subcommand)]
@@ -110,13 +138,25 @@ enum ApiVerb {
     #[command(subcommand)]
     Plugin(plugin::Verb),
     /// Print the version of this program and of the gateway.
+    #[command(after_help = "Example:\n  portcullis version --output json")]
     Version,
 }
 
 /// Reads the arguments, runs the verb, says what went wrong.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // A program that asks for JSON gets it whatever is wrong.
+        Err(error) if error.use_stderr() && asks_for_json(std::env::args()) => {
+            let told = error.to_string();
+            let sentence = told.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+            let failure = Failure::usage(sentence.split_whitespace().collect::<Vec<_>>().join(" "));
+            Output::new(Format::Json).failure(&failure);
+            return failure.exit_code();
+        }
+        Err(error) => error.exit(),
+    };
     if matches!(cli.verb, Verb::CompilePlugin) {
         return compile_as_child();
     }
@@ -130,11 +170,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn asks_for_json(arguments: impl Iterator<Item = String>) -> bool {
+    let arguments: Vec<String> = arguments.collect();
+    let apart = arguments.windows(2).any(|pair| matches!(pair, [name, value] if (name == "--output" || name == "-o") && value == "json"));
+    apart || arguments.iter().any(|one| one == "--output=json" || one == "-ojson")
+}
+
 fn run(cli: Cli, output: Output) -> Done {
     match cli.verb {
         Verb::Serve(verb) => verb.run(),
         Verb::Config(verb) => verb.run(output),
         Verb::Doctor(verb) => verb.run(output),
+        Verb::Completions(verb) => verb.run(output),
+        Verb::Man(verb) => verb.run(output),
         // `main` has run it: it has exit codes of its own.
         Verb::CompilePlugin => Ok(()),
         Verb::Api(verb) => {

@@ -14,10 +14,13 @@ const COLUMNS: &[Column] = &[("NAME", "/organization"), ("CREATED", "/created_at
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Create an organization. Its first token is made with `token create --organization`.
+    #[command(after_help = "Example:\n  portcullis organization create acme --description 'Acme Films'")]
     Create(Create),
     /// List the organizations.
+    #[command(after_help = "Example:\n  portcullis organization list")]
     List,
     /// Delete an organization that has no connections and no unfinished jobs. Its tokens end at once; its name is not given again.
+    #[command(after_help = "Example:\n  portcullis organization delete acme")]
     Delete(Named),
 }
 

@@ -1,6 +1,5 @@
 //! How a job's progress is shown: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,10 +19,11 @@ impl Progress {
         if output.format == Format::Json {
             return Self::Silent;
         }
-        if !std::io::stderr().is_terminal() {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        // Standard error is no terminal, or one that cannot go back in a line.
+        if bar.is_hidden() {
             return Self::Lines { output, said: None };
         }
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} assets  {elapsed_precise}  {msg}") {
             bar.set_style(style);
         }

@@ -108,6 +108,50 @@ fn arguments_are_read_as_documented() {
     }
 }
 
+/// As a shell does it: words, quotes, and nothing from a redirection on.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quoted) = (vec![String::new()], false);
+    for letter in line.chars() {
+        match letter {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(letter),
+        }
+    }
+    words.into_iter().take_while(|word| word != ">").collect()
+}
+
+fn verbs(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let path = format!("{path} {}", verb.get_name());
+        verbs(verb, &path, found);
+        if !verb.has_subcommands() {
+            found.push((path, verb.clone()));
+        }
+    }
+}
+
+#[test]
+fn every_verb_shows_one_or_two_examples_and_each_is_read() {
+    let mut found = Vec::new();
+    verbs(&Cli::command(), "portcullis", &mut found);
+    assert!(found.len() > 25, "{}", found.len());
+    for (path, verb) in found {
+        let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.lines().all(|line| line.len() <= 80), "{path}: a line that a terminal breaks cannot be pasted: {help}");
+        let help = help.replace("\\\n      ", "");
+        let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        assert!((1..=2).contains(&examples.len()) && help.starts_with("Example"), "{path} --help shows one or two examples: {help}");
+        for example in examples {
+            let named = verb.get_visible_aliases().map(|alias| path.replace(verb.get_name(), alias)).chain([path.clone()]);
+            assert!(named.into_iter().any(|path| example.starts_with(&path)), "{path}: {example} is of another verb");
+            if let Err(error) = Cli::try_parse_from(words(example)) {
+                panic!("{example}: {error}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_refuses_becomes_its_exit_code() {
     for (case, status, body, expected) in [
@@ -158,6 +202,7 @@ async fn verbs_send_what_the_api_takes() {
         ("portcullis plan media s3://b/k", "POST /api/v1/plan", json!({"connection": "media", "source_paths": ["s3://b/k"]})),
         ("portcullis ls media p/ --bucket b --limit 5", "POST /api/v1/connections/media/list", json!({"prefix": "p/", "bucket": "b", "max_keys": 5})),
         ("portcullis token create --name ci --role member", "POST /api/v1/tokens", json!({"name": "ci", "role": "member"})),
+        ("portcullis job retry j", "POST /api/v1/ingestion/jobs/j/retry", Value::Null),
         (
             "portcullis ingest --dataset d --connection c --metadata label=example s3://b/k",
             "POST /api/v1/ingestion/assets",

@@ -15,10 +15,15 @@ const COLUMNS: &[Column] =
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Make a token and print it: the only time that it is shown.
+    #[command(
+        after_help = "Examples:\n  portcullis token create --name labelling --role member \\\n      --expires-at 2030-01-31T00:00:00Z\n  portcullis token create --name 'first admin' --role admin \\\n      --organization acme"
+    )]
     Create(Create),
     /// List the tokens, without their text.
+    #[command(after_help = "Example:\n  portcullis token list")]
     List(List),
     /// Revoke a token: the next request with it is refused.
+    #[command(after_help = "Example:\n  portcullis token revoke c2a7d9b4-1e6f-4a3b-8c5d-7e9f0a1b2c3d")]
     Revoke(Revoke),
 }
 

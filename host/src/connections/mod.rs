@@ -236,6 +236,11 @@ impl Connections {
         if now.connection.version == before.connection.version && now.written != before.written { Ok(now) } else { Err(error) }
     }
 
+    /// The version that the connection is pinned to. `Conflict`: why it cannot run.
+    pub async fn plugin_of(&self, org: &OrgId, name_or_id: &str) -> Result<Arc<Plugin>> {
+        Ok(self.connector_of(&self.get(org, name_or_id).await?)?.plugin.clone())
+    }
+
     /// The version that the connection is pinned to.
     fn connector_of(&self, connection: &Connection) -> Result<Arc<Connector>> {
         self.plugins.pinned(&connection.connector, connection.plugin)

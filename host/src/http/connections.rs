@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer;
 use super::body::{self, MAX_BODY};
+use super::connectors::Connector;
 use super::openapi::connections as described;
 use super::params::{Params, wrong};
 use super::precondition::{Seen, tagged};
@@ -31,6 +32,7 @@ pub fn routes() -> Routes {
         .post("/connections/{name_or_id}/list", browse, described::browse())
         .post("/connections/{name_or_id}/sign", signed::sign, described::sign())
         .get("/connections/{name_or_id}/setup", setup, described::setup())
+        .get("/connections/{name_or_id}/connector", connector, described::connector())
 }
 
 /// A connection as callers see it (SPEC C18). Of a secret it shows that it is set, and nothing else (C25).
@@ -206,6 +208,12 @@ async fn move_to(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<
 }
 
 /// Answers with what was deleted.
+/// As the version that it is pinned to describes itself: what its settings are judged by.
+async fn connector(State(gateway): Shared, caller: Caller, Path(name): Path<String>) -> Answer {
+    let plugin = gateway.app.connections.plugin_of(&caller.org, &name).await?;
+    Ok(answer::json(StatusCode::OK, &Connector::of(&plugin)))
+}
+
 async fn delete(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<String>, uri: Uri, headers: HeaderMap) -> Answer {
     require(&caller, Role::Admin)?;
     Params::of(&uri)?.finish()?;

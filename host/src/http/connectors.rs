@@ -14,10 +14,16 @@ use crate::model::{Caller, Description, Digest};
 use crate::runtime::Plugin;
 
 #[derive(Serialize)]
-struct Connector<'a> {
+pub struct Connector<'a> {
     #[serde(flatten)]
     description: &'a Description,
     digest: Digest,
+}
+
+impl<'a> Connector<'a> {
+    pub fn of(plugin: &'a Plugin) -> Self {
+        Self { description: plugin.description(), digest: plugin.digest() }
+    }
 }
 
 pub fn routes() -> Routes {
@@ -31,6 +37,6 @@ async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     let catalogue = gateway.app.connections.catalogue().into_iter();
     let id = |plugin: &Arc<Plugin>| plugin.description().id.clone();
     let found = catalogue.filter(|plugin| paging.after.as_ref().is_none_or(|after| id(plugin) > *after)).take(paging.limit + 1).collect();
-    let show = |plugin: &Arc<Plugin>| serde_json::to_value(Connector { description: plugin.description(), digest: plugin.digest() }).unwrap_or_default();
+    let show = |plugin: &Arc<Plugin>| serde_json::to_value(Connector::of(plugin)).unwrap_or_default();
     Ok(paging.answer(found, id, show))
 }

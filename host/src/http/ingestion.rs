@@ -1,16 +1,17 @@
 //! Ingestion: assets in, jobs and their assets out (SPEC C13, C32-C35).
 
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::body;
 use super::fields::Fields;
+use super::idempotency::Ticket;
 use super::openapi::ingestion as described;
 use super::params::{Params, wrong};
 use super::routes::Routes;
-use super::{Answer, Shared, answer};
+use super::{Answer, Gateway, Shared, answer};
 use crate::ingest::{MAX_ASSETS, Submission};
 use crate::model::{
     Asset, AssetId, AssetState, Caller, ConnectionId, DatasetId, Error, FieldError, Item, ItemError, Job, JobId, JobState, Kind, Metadata, OrgId, Result,
@@ -27,6 +28,7 @@ pub fn routes() -> Routes {
         .get("/ingestion/jobs", jobs, described::jobs())
         .get("/ingestion/jobs/{id}", job, described::job())
         .get("/ingestion/jobs/{id}/assets", items, described::items())
+        .post("/ingestion/jobs/{id}/retry", retry, described::retry())
 }
 
 #[derive(Serialize)]
@@ -138,16 +140,34 @@ async fn submit(State(gateway): Shared, caller: Caller, request: Request) -> Ans
     let body::Json { fields, bytes } = body::read(request, MAX_BODY).await?;
     let (dataset, connection, assets) = submission(fields)?;
     let ticket = gateway.idempotency.ticket(&caller.org, "ingestion/assets", &headers, &bytes).await?;
-    let id = JobId(ticket.id);
-    if ticket.repeated {
-        match gateway.app.ingest.job(&caller.org, id).await {
-            Ok(job) => return Ok(answer::json(StatusCode::ACCEPTED, &ShownJob::from(&job))),
-            Err(error) if error.kind() == Kind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let job = gateway.app.ingest.submit(&caller.org, Submission { id, dataset, connection, assets }).await?;
+    let job = match made_before(&gateway, &caller, &ticket).await? {
+        Some(job) => job,
+        None => gateway.app.ingest.submit(&caller.org, Submission { id: JobId(ticket.id), dataset, connection, assets }).await?,
+    };
     Ok(answer::json(StatusCode::ACCEPTED, &ShownJob::from(&job)))
+}
+
+/// Of what did not complete in a job that has ended → 202 and the new job.
+async fn retry(State(gateway): Shared, caller: Caller, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    let ended = job_id(&id)?;
+    let ticket = gateway.idempotency.ticket(&caller.org, "ingestion/jobs/retry", &headers, id.as_bytes()).await?;
+    let job = match made_before(&gateway, &caller, &ticket).await? {
+        Some(job) => job,
+        None => gateway.app.ingest.retry(&caller.org, ended, JobId(ticket.id)).await?,
+    };
+    Ok(answer::json(StatusCode::ACCEPTED, &ShownJob::from(&job)))
+}
+
+/// What the same request with the same key has made, if it got so far.
+async fn made_before(gateway: &Gateway, caller: &Caller, ticket: &Ticket) -> Result<Option<Job>> {
+    if !ticket.repeated {
+        return Ok(None);
+    }
+    match gateway.app.ingest.job(&caller.org, JobId(ticket.id)).await {
+        Ok(job) => Ok(Some(job)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 type Assets = Vec<(SourcePath, Metadata)>;

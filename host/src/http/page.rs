@@ -34,7 +34,7 @@ struct File {
     bytes: &'static [u8],
 }
 
-static FILES: [File; 20] = files! {
+static FILES: [File; 21] = files! {
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -55,43 +55,57 @@ static FILES: [File; 20] = files! {
     "plugins.js": SCRIPT,
     "tokens.js": SCRIPT,
     "about.js": SCRIPT,
+    "docs.js": SCRIPT,
 };
 
-/// The document that names the others, and under which name they are.
+/// The documents that name the others, and under which name they are.
 struct Page {
     version: String,
     index: Bytes,
+    /// The reader of the API's document. It needs no token, as that document.
+    docs: Bytes,
     etag: HeaderValue,
 }
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
-    let document = include_str!("../../page/index.html");
+    let (index, docs) = (include_str!("../../page/index.html"), include_str!("../../page/docs.html"));
     let mut hasher = blake3::Hasher::new();
-    hasher.update(document.as_bytes());
+    for document in [index, docs] {
+        hasher.update(&(document.len() as u64).to_le_bytes()).update(document.as_bytes());
+    }
     FILES.iter().for_each(|file| {
         hasher.update(file.name.as_bytes()).update(&(file.bytes.len() as u64).to_le_bytes()).update(file.bytes);
     });
     let version: String = hasher.finalize().to_hex().chars().take(16).collect();
     // All at once, instead of one after the other as each is found to need the next.
     let preloads: Vec<String> = FIRST.iter().map(|name| format!("<link rel=\"modulepreload\" href=\"/page/{version}/{name}\">")).collect();
-    let index = document.replace("{preloads}", &preloads.join("\n")).replace("{version}", &version);
+    let index = index.replace("{preloads}", &preloads.join("\n")).replace("{version}", &version);
+    let docs = docs.replace("{version}", &version);
     let etag = HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"page\""));
-    Page { version, index: Bytes::from(index), etag }
+    Page { version, index: Bytes::from(index), docs: Bytes::from(docs), etag }
 });
 
 pub fn routes() -> Routes {
-    Routes::new("page").file("/", index).file("/page/{version}/{name}", file)
+    Routes::new("page").file("/", index).file("/docs", docs).file("/page/{version}/{name}", file)
+}
+
+async fn index(headers: HeaderMap) -> Response {
+    document(&headers, &PAGE.index)
+}
+
+async fn docs(headers: HeaderMap) -> Response {
+    document(&headers, &PAGE.docs)
 }
 
 /// Asked for anew each time, so that a new gateway brings its new page.
-async fn index(headers: HeaderMap) -> Response {
+fn document(headers: &HeaderMap, text: &Bytes) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/").as_bytes() == PAGE.etag.as_bytes()));
     let caching = [(header::ETAG, PAGE.etag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     if known {
         return guarded((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    guarded((caching, [(header::CONTENT_TYPE, HeaderValue::from_static(HTML))], PAGE.index.clone()).into_response())
+    guarded((caching, [(header::CONTENT_TYPE, HeaderValue::from_static(HTML))], text.clone()).into_response())
 }
 
 /// What has this name never changes.
@@ -122,8 +136,10 @@ mod tests {
 
     #[test]
     fn the_page_names_its_own_files_and_nothing_outside() {
-        let index = std::str::from_utf8(&PAGE.index).unwrap();
-        assert!(!index.contains("{version}") && !index.contains("{preloads}") && !index.contains("://"), "{index}");
+        for document in [&PAGE.index, &PAGE.docs] {
+            let text = std::str::from_utf8(document).unwrap();
+            assert!(!text.contains("{version}") && !text.contains("{preloads}") && !text.contains("://"), "{text}");
+        }
         for file in FILES.iter().filter(|file| file.media_type == SCRIPT) {
             let text = std::str::from_utf8(file.bytes).unwrap();
             for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", ".style."] {
@@ -146,7 +162,7 @@ mod tests {
     fn every_file_of_the_folder_is_embedded() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let missing: Vec<String> = names.filter(|name| name != "index.html" && !FILES.iter().any(|file| file.name == name)).collect();
+        let missing: Vec<String> = names.filter(|name| !name.ends_with(".html") && !FILES.iter().any(|file| file.name == name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 }

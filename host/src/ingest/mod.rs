@@ -127,6 +127,11 @@ impl Ingest {
         self.datasets.set(org, id, default_connection).await
     }
 
+    /// Makes the job `id` of what did not complete in `ended` (SPEC C36). `Conflict` (`job_not_finished`, `nothing_to_retry`), and what `submit` says.
+    pub async fn retry(&self, org: &OrgId, ended: JobId, id: JobId) -> Result<Job> {
+        self.0.retry(org, ended, id).await
+    }
+
     /// `NotFound` (`job_not_found`), also for another organization's.
     pub async fn job(&self, org: &OrgId, id: JobId) -> Result<Job> {
         Ok(self.engine.records.job(org, id).await?.value)

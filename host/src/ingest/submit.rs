@@ -6,7 +6,8 @@ use super::engine::{Engine, Place};
 use super::records::ItemRecord;
 use super::source::Source;
 use super::{Submission, validate};
-use crate::model::{AssetState, Error, Item, Job, JobState, OrgId, Result};
+use crate::model::{AssetState, Error, Item, Job, JobId, JobState, OrgId, Result};
+use crate::store::MAX_SCAN;
 
 impl<S: Source> Engine<S> {
     pub(super) async fn submit(self: &Arc<Self>, org: &OrgId, submission: Submission) -> Result<Job> {
@@ -54,6 +55,28 @@ impl<S: Source> Engine<S> {
         let engine = Arc::clone(self);
         let written = self.tasks.spawn(async move { engine.take_in(place, job, items).await });
         written.await.map_err(|error| Error::internal("submission_failed", "the job could not be written").with_source(error))?
+    }
+
+    /// What did not complete in a job that has ended, as a job of its own: an item ends once.
+    pub(super) async fn retry(self: &Arc<Self>, org: &OrgId, ended: JobId, id: JobId) -> Result<Job> {
+        let job = self.records.job(org, ended).await?.value;
+        if !job.state.is_final() {
+            return Err(Error::conflict("job_not_finished", "the job has not ended yet")
+                .with_remedy("Wait for its end: what fails for a reason that passes is tried again by itself."));
+        }
+        let mut assets = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.records.items(org, ended, after, MAX_SCAN).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.item.index);
+            let left = page.into_iter().map(|record| record.item).filter(|item| item.state != AssetState::Completed);
+            assets.extend(left.map(|item| (item.source_path, item.metadata)));
+        }
+        if assets.is_empty() {
+            return Err(Error::conflict("nothing_to_retry", "every asset of the job completed"));
+        }
+        self.submit(org, Submission { id, dataset: job.dataset, connection: job.connection.to_string(), assets }).await
     }
 
     async fn take_in(self: &Arc<Self>, place: Place<S>, job: Job, items: Vec<ItemRecord>) -> Result<Job> {

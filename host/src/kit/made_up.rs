@@ -73,15 +73,37 @@ impl<'a> Schema<'a> {
         property.get(keyword).or_else(|| self.root.pointer(property.get("$ref")?.as_str()?.strip_prefix('#')?)?.get(keyword))
     }
 
-    /// With the definitions that it refers to, as a schema of its own.
     pub fn accepts(&self, property: &Value, value: &Value) -> bool {
+        self.judge(property).is_some_and(|judge| judge.is_valid(value))
+    }
+
+    /// With the definitions that it refers to, as a schema of its own.
+    fn judge(&self, property: &Value) -> Option<jsonschema::Validator> {
         let whole = json!({ "$defs": self.root.get("$defs").cloned().unwrap_or_else(|| json!({})), "allOf": [property] });
-        jsonschema::options().with_draft(jsonschema::Draft::Draft202012).offline().build(&whole).is_ok_and(|validator| validator.is_valid(value))
+        jsonschema::options().with_draft(jsonschema::Draft::Draft202012).offline().build(&whole).ok()
     }
 
     /// `None`: nothing that came to mind fits.
     pub fn value(&self, name: &str, property: &'a Value) -> Option<Value> {
-        self.candidates(name, property, 0).into_iter().find(|value| self.accepts(property, value))
+        let judge = self.judge(property)?;
+        self.candidates(name, property, 0).into_iter().find(|value| judge.is_valid(value))
+    }
+
+    /// See `made_up_settings`.
+    pub fn settings(&self) -> Option<Map<String, Value>> {
+        let mut settings = Map::new();
+        for (name, property) in self.properties() {
+            let secret = Value::from(format!("the-{}", name.replace('_', "-")));
+            let value = if Self::is_secret(property) && self.accepts(property, &secret) { Some(secret) } else { self.value(name, property) };
+            match value {
+                Some(value) if self.look(property, "default").is_none() => {
+                    settings.insert(name.to_owned(), value);
+                }
+                None if self.required().contains(&name) => return None,
+                Some(_) | None => {}
+            }
+        }
+        Some(settings)
     }
 
     fn candidates(&self, name: &str, property: &'a Value, depth: usize) -> Vec<Value> {

@@ -47,6 +47,12 @@ pub struct Given {
     pub cache: Option<std::path::PathBuf>,
 }
 
+/// Settings that a schema accepts, for its document: what has no default, a secret by a word that says so. `None`: nothing that came to mind fits.
+#[must_use]
+pub fn made_up_settings(schema: &Value) -> Option<Map<String, Value>> {
+    made_up::Schema::new(schema).settings()
+}
+
 /// Half of what a call may use in the gateway, three quarters of its memory: what fits here fits there on a busy day.
 fn tight() -> Limits {
     let all = Limits::default();

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::operation::JSON;
-use super::{Operation, operation, or_null, refer};
+use super::operation::content;
+use super::{Operation, examples, operation, or_null, refer};
 use crate::http::body::MAX_BODY;
 use crate::http::connections::MAX_TOKEN;
 use crate::model::Role;
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
-    operation(id, summary).path("name_or_id", "A connection's name or id.").fails(&[404])
+    operation(id, summary).path("name_or_id", "A connection's name or id.").example(examples::CONNECTION).fails(&[404])
 }
 
 const IF_MATCH: &str = "The `ETag` that was answered: if the connection is at another version by now, nothing is done and the answer is 412.";
@@ -17,7 +17,7 @@ const IF_MATCH: &str = "The `ETag` that was answered: if the connection is at an
 /// A connection, with the tag of its version.
 fn shown(operation: Operation, status: u16, about: &str) -> Operation {
     let etag = json!({"ETag": {"description": "Of its `version`: for `If-Match`.", "schema": {"type": "string"}}});
-    operation.response(status, json!({"description": about, "headers": etag, "content": {JSON: {"schema": refer("Connection")}}}))
+    operation.response(status, json!({"description": about, "headers": etag, "content": content("Connection")}))
 }
 
 fn required_test(operation: Operation, about: &str) -> Operation {
@@ -103,6 +103,13 @@ pub fn setup() -> Operation {
         .query("bucket", "For a connection that is not bound to one.", json!({"type": "string", "minLength": 3, "maxLength": 63}))
         .answers(200, "In order.", "Setup")
         .fails(&[409, 422, 502])
+}
+
+pub fn connector() -> Operation {
+    of_one("get_connection_connector", "Its connector, in the version that it is pinned to")
+        .about("Its `settings` are what this connection's `config` is judged by, until it is moved to another version.")
+        .answers(200, "As that version describes itself.", "Connector")
+        .fails(&[409])
 }
 
 pub fn schemas() -> Value {

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Operation, operation, or_null, refer};
+use super::{Operation, examples, operation, or_null, refer};
 use crate::http::body::MAX_BODY;
 use crate::model::Role;
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
-    operation(id, summary).path("id", "The dataset's id.").fails(&[404])
+    operation(id, summary).path("id", "The dataset's id.").example(examples::DATASET).fails(&[404])
 }
 
 pub fn fetch() -> Operation {

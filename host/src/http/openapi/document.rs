@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{connectors, operation, schemas};
+use super::{connectors, operation, refer, schemas};
 use crate::model::{Digest, Error, Result};
 use crate::runtime::Plugin;
 
@@ -54,10 +54,23 @@ impl Document {
         if let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") {
             schemas.extend(connectors::schemas(plugins.iter().map(|plugin| plugin.description())));
         }
+        show(&mut document, &connectors::examples(plugins.iter().map(|plugin| plugin.description())));
         let text =
             serde_json::to_vec(&document).map_err(|error| Error::internal("answer_unwritable", "the API's document cannot be written").with_source(error))?;
         let written = Arc::new(Written { of, etag: format!("\"{}\"", blake3::hash(&text).to_hex()), text: text.into() });
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(written.clone());
         Ok(written)
+    }
+}
+
+/// Puts the examples where a connection is made, under each version of the API.
+fn show(document: &mut Value, examples: &Map<String, Value>) {
+    for path in document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        if let Some(Value::Object(content)) = path.pointer_mut("/post/requestBody/content/application~1json")
+            && content.get("schema") == Some(&refer("ConnectionCreate"))
+            && !examples.is_empty()
+        {
+            content.insert("examples".to_owned(), Value::Object(examples.clone()));
+        }
     }
 }

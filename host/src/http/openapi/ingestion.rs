@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Operation, operation, or_null, refer};
+use super::{Operation, examples, operation, or_null, refer};
 use crate::http::ingestion::MAX_BODY;
 use crate::ingest::MAX_ASSETS;
 
@@ -20,19 +20,30 @@ pub fn jobs() -> Operation {
 }
 
 pub fn job() -> Operation {
-    operation("get_job", "Look at a job").path("id", "The job's id.").answers(200, "As it is now.", "Job").fails(&[404])
+    operation("get_job", "Look at a job").path("id", "The job's id.").example(examples::JOB).answers(200, "As it is now.", "Job").fails(&[404])
 }
 
 pub fn items() -> Operation {
     operation("list_job_assets", "List a job's assets, in the order they were sent in")
         .path("id", "The job's id.")
+        .example(examples::JOB)
         .query("status", "Only those in this state.", refer("AssetState"))
         .pages("JobAsset")
         .fails(&[404])
 }
 
+pub fn retry() -> Operation {
+    operation("retry_job", "Try what did not complete in a job again")
+        .about("A new job, with the metadata of the one that has ended: every asset that failed, or was not come to. The connection is used as it is now.")
+        .path("id", "The id of a job that has ended.")
+        .example(examples::JOB)
+        .idempotent()
+        .answers(202, "The new job.", "Job")
+        .fails(&[403, 404, 409, 502])
+}
+
 pub fn asset() -> Operation {
-    operation("get_asset", "Look at an asset").path("id", "The asset's id.").answers(200, "As it is now.", "Asset").fails(&[404])
+    operation("get_asset", "Look at an asset").path("id", "The asset's id.").example(examples::ASSET).answers(200, "As it is now.", "Asset").fails(&[404])
 }
 
 pub fn schemas() -> Value {

@@ -6,6 +6,7 @@ pub mod connections;
 mod connectors;
 pub mod datasets;
 mod document;
+mod examples;
 pub mod health;
 pub mod ingestion;
 pub mod objects;
@@ -47,11 +48,15 @@ pub async fn document(State(gateway): Shared, headers: HeaderMap) -> Answer {
 }
 
 pub fn describe() -> Operation {
+    let example = json!({"openapi": "3.1.0", "info": {"title": "Portcullis", "version": env!("CARGO_PKG_VERSION")}});
     operation("get_openapi", "This document")
         .about("A connector is in it from the moment its plugin is active.")
         .open()
         .header("If-None-Match", "An ETag of this document: 304 if it is still that one.")
-        .response(200, json!({"description": "OpenAPI 3.1.", "headers": etag(), "content": {"application/json": {"schema": {"type": "object"}}}}))
+        .response(
+            200,
+            json!({"description": "OpenAPI 3.1.", "headers": etag(), "content": {"application/json": {"schema": {"type": "object"}, "example": example}}}),
+        )
         .response(304, json!({"description": "It has not changed.", "headers": etag()}))
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Operation, operation, refer};
+use super::operation::binary;
+use super::{Operation, examples, operation, refer};
 
 pub fn read() -> Operation {
     bytes(asked(operation("read_object", "An object's bytes, from its remote through the gateway")))
@@ -29,7 +30,9 @@ fn asked(operation: Operation) -> Operation {
     let operation = operation
         .about("A secret of the connection is never sent anywhere but to its own remote. What a browser shows of the answer is inert.")
         .required_query("connection", "A connection's name or id.", json!({"type": "string"}))
-        .required_query("source_path", "Where the object is.", refer("SourcePath"));
+        .example(examples::CONNECTION)
+        .required_query("source_path", "Where the object is.", refer("SourcePath"))
+        .example(examples::SOURCE);
     conditions(operation)
 }
 
@@ -47,7 +50,7 @@ pub fn conditions(operation: Operation) -> Operation {
 
 /// The type that the remote gave, or `application/octet-stream`.
 fn any() -> Value {
-    json!({"*/*": {}})
+    json!({"*/*": {}, "application/octet-stream": {"schema": binary()}})
 }
 
 fn headers() -> Value {

@@ -3,12 +3,12 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::refer;
+use super::{examples, refer};
 use crate::http::idempotency;
 use crate::http::paging;
 use crate::model::Role;
 
-pub const JSON: &str = "application/json";
+const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
 /// An operation of the document. What every operation has (a token, its errors, the request's id) is not repeated where it is made.
@@ -23,6 +23,16 @@ pub struct Operation {
     body: Option<Value>,
     answers: Vec<(u16, Value)>,
     errors: Vec<u16>,
+}
+
+/// The content of a body or an answer: JSON of that schema, with its example.
+pub fn content(schema: &str) -> Value {
+    with_example(refer(schema), examples::of(schema))
+}
+
+fn with_example(schema: Value, example: Value) -> Value {
+    // What is one of many (the body that makes a connection) has an example of each: see `connectors`.
+    if example.is_null() { json!({JSON: {"schema": schema}}) } else { json!({JSON: {"schema": schema, "example": example}}) }
 }
 
 /// `id`: unique, snake_case; clients make function names of it.
@@ -79,6 +89,14 @@ impl Operation {
         self.parameter("header", name, about, json!({"type": "string"}), false)
     }
 
+    /// Of the parameter that was named last.
+    pub fn example(mut self, value: &str) -> Self {
+        if let Some(Value::Object(parameter)) = self.parameters.last_mut() {
+            parameter.insert("example".to_owned(), value.into());
+        }
+        self
+    }
+
     fn parameter(mut self, place: &str, name: &str, about: &str, schema: Value, required: bool) -> Self {
         self.parameters.push(json!({"name": name, "in": place, "description": about, "required": required, "schema": schema}));
         self
@@ -100,7 +118,7 @@ impl Operation {
                 "The `next_cursor` of the page before: good for this list with these filters.",
                 json!({"type": "string", "maxLength": paging::LONGEST}),
             )
-            .response(200, json!({"description": "One page.", "content": {JSON: {"schema": page}}}))
+            .response(200, json!({"description": "One page.", "content": with_example(page, json!({"items": [examples::of(schema)], "next_cursor": null}))}))
     }
 
     /// A JSON body of at most `most` bytes.
@@ -114,13 +132,13 @@ impl Operation {
 
     fn json_body(mut self, schema: &str, most: usize, required: bool) -> Self {
         let about = format!("At most {most} bytes of JSON, strictly read: no field that is not described, and no name twice in one object.");
-        self.body = Some(json!({"description": about, "required": required, "content": {JSON: {"schema": refer(schema)}}}));
+        self.body = Some(json!({"description": about, "required": required, "content": content(schema)}));
         self.fails(&[408, 413, 415, 422])
     }
 
     /// A body that is no JSON, of at most `most` bytes.
     pub fn bytes(mut self, media_type: &str, most: usize) -> Self {
-        self.body = Some(json!({"description": format!("At most {most} bytes."), "required": true, "content": {media_type: {}}}));
+        self.body = Some(json!({"description": format!("At most {most} bytes."), "required": true, "content": {media_type: {"schema": binary()}}}));
         self.fails(&[408, 413, 415, 422])
     }
 
@@ -132,7 +150,7 @@ impl Operation {
     }
 
     pub fn answers(self, status: u16, about: &str, schema: &str) -> Self {
-        self.response(status, json!({"description": about, "content": {JSON: {"schema": refer(schema)}}}))
+        self.response(status, json!({"description": about, "content": content(schema)}))
     }
 
     /// A Response Object of the document.
@@ -187,6 +205,11 @@ impl Operation {
     }
 }
 
+/// Any bytes: what OpenAPI 3.1 would leave out, and generators of clients look for.
+pub fn binary() -> Value {
+    json!({"type": "string", "format": "binary"})
+}
+
 /// Every problem that an operation may refer to: `#/components/responses/<status>`.
 pub fn problems() -> Value {
     let problem = |status: u16, about: &str| {
@@ -197,7 +220,10 @@ pub fn problems() -> Value {
         if let (429 | 503, Value::Object(headers)) = (status, &mut headers) {
             headers.insert("Retry-After".to_owned(), json!({"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}));
         }
-        (status.to_string(), json!({"description": about, "headers": headers, "content": {PROBLEM: {"schema": refer("Problem")}}}))
+        (
+            status.to_string(),
+            json!({"description": about, "headers": headers, "content": {PROBLEM: {"schema": refer("Problem"), "example": examples::problem(status)}}}),
+        )
     };
     let all = [
         problem(400, "The request cannot be read: a parameter, a header or the JSON of the body is wrong."),

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Operation, operation, refer};
+use super::{Operation, examples, operation, refer};
 use crate::http::body::MAX_BODY;
 use crate::model::Role;
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
-    operation(id, summary).needs(Role::Operator).path("organization", "Its name.").fails(&[404])
+    operation(id, summary).needs(Role::Operator).path("organization", "Its name.").example(examples::ORGANIZATION).fails(&[404])
 }
 
 pub fn list() -> Operation {

@@ -20,6 +20,8 @@ pub fn schemas() -> Value {
         let properties: serde_json::Map<String, Value> = text.chain(maybe.iter().map(|name| ((*name).to_owned(), refer("MaybeText")))).collect();
         json!({"type": "object", "required": texts.iter().chain(maybe).collect::<Vec<_>>(), "properties": properties})
     };
+    // Each has a name: generators of clients make types of names.
+    let kinds = ["Plain", "Basic", "Bearer", "Headers", "OAuth2", "Role"].map(|kind| refer(&format!("Credential{kind}")));
     json!({
         "PlanAsk": {
             "type": "object",
@@ -60,28 +62,27 @@ pub fn schemas() -> Value {
         },
         "Credential": {
             "description": "The recipe for the credential: which kind, and which secrets it is made of, by name.",
-            "oneOf": [
-                {"enum": ["anonymous", "aws_gateway_role"]},
-                one("basic", record(&["username", "password"], &[])),
-                one("bearer", record(&["token"], &[])),
-                one("headers", json!({
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["name", "pieces"],
-                        "properties": {
-                            "name": {"type": "string"},
-                            "pieces": {"type": "array", "items": {"type": "object"}, "description": "Steps; a later one names earlier ones by their place."},
-                        },
-                    },
-                })),
-                one("o_auth2_client_credentials", record(&["token_url", "client_id", "client_secret"], &["scope", "audience"])),
-                one("aws_assume_role", json!({
-                    "type": "object",
-                    "required": ["role_arn", "duration_seconds", "region"],
-                    "properties": {"role_arn": {"type": "string"}, "duration_seconds": {"type": "integer"}, "region": refer("MaybeText")},
-                })),
-            ],
+            "oneOf": kinds,
         },
+        "CredentialPlain": {"type": "string", "enum": ["anonymous", "aws_gateway_role"]},
+        "CredentialBasic": one("basic", record(&["username", "password"], &[])),
+        "CredentialBearer": one("bearer", record(&["token"], &[])),
+        "CredentialHeaders": one("headers", json!({
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "pieces"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "pieces": {"type": "array", "items": {"type": "object"}, "description": "Steps; a later one names earlier ones by their place."},
+                },
+            },
+        })),
+        "CredentialOAuth2": one("o_auth2_client_credentials", record(&["token_url", "client_id", "client_secret"], &["scope", "audience"])),
+        "CredentialRole": one("aws_assume_role", json!({
+            "type": "object",
+            "required": ["role_arn", "duration_seconds", "region"],
+            "properties": {"role_arn": {"type": "string"}, "duration_seconds": {"type": "integer"}, "region": refer("MaybeText")},
+        })),
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Operation, operation, or_null, refer};
+use super::{Operation, examples, operation, or_null, refer};
 use crate::http::body::MAX_BODY;
 use crate::model::Role;
 use crate::runtime::MAX_COMPONENT;
@@ -16,7 +16,7 @@ pub fn list() -> Operation {
 }
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
-    operation(id, summary).path("id", "The id of its connector.").fails(&[404])
+    operation(id, summary).path("id", "The id of its connector.").example(examples::PLUGIN).fails(&[404])
 }
 
 pub fn inspect() -> Operation {
@@ -58,6 +58,7 @@ pub fn remove() -> Operation {
 pub fn remove_version() -> Operation {
     of_one("remove_plugin_version", "Remove one version of a plugin")
         .path("digest", "The version's digest.")
+        .example(examples::DIGEST)
         .needs(Role::Operator)
         .answers(200, "What is left.", "Plugin")
         .fails(&[409])

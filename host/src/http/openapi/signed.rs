@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Operation, objects, operation, refer};
+use super::{Operation, examples, objects, operation, refer};
 use crate::connections::MAX_SIGNED;
 use crate::http::signed::{LONGEST, USUAL};
 
@@ -21,7 +21,7 @@ fn opened(operation: Operation) -> Operation {
              `signed_url_revoked`.",
         )
         .open()
-        .required_query("token", "As the URL has it.", json!({"type": "string", "maxLength": MAX_SIGNED}));
+        .required_query("token", "As the URL has it.", json!({"type": "string", "maxLength": MAX_SIGNED})).example(examples::SIGNED);
     objects::conditions(operation).fails(&[400, 429, 503])
 }
 

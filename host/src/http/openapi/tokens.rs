@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Operation, operation, refer};
+use super::{Operation, examples, operation, refer};
 use crate::http::body::MAX_BODY;
 use crate::model::Role;
 
@@ -35,6 +35,7 @@ pub fn revoke() -> Operation {
     of_organization(operation("revoke_token", "Revoke a token, at once"))
         .needs(Role::Admin)
         .path("id", "The token's id.")
+        .example(examples::TOKEN)
         .answers(200, "What was revoked.", "Token")
         .fails(&[404, 409])
 }
