@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::play::{Play, basic_body, play, ready_web};
 
-struct Ran {
-    code: i32,
-    out: Vec<u8>,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: Vec<u8>,
+    pub err: String,
 }
 
 async fn run(mut command: Command) -> Ran {
@@ -19,7 +19,7 @@ async fn run(mut command: Command) -> Ran {
     Ran { code: status.code().unwrap(), out: stdout, err: String::from_utf8_lossy(&stderr).into_owned() }
 }
 
-async fn portcullis(gateway: &Gateway, arguments: &[&str]) -> Ran {
+pub async fn portcullis(gateway: &Gateway, arguments: &[&str]) -> Ran {
     let mut command = Command::new(binary());
     command.args(arguments).env_clear().env("PORTCULLIS_URL", gateway.url()).env("PORTCULLIS_TOKEN", gateway.token());
     run(command).await

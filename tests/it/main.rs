@@ -1,5 +1,6 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
+mod audit;
 mod azure;
 mod bad_input;
 mod canary;

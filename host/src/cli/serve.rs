@@ -27,7 +27,7 @@ pub(super) struct ShowConfig {
 }
 
 #[derive(Args)]
-struct ConfigFile {
+pub(super) struct ConfigFile {
     /// Default: portcullis.toml in the working folder, if it is there. PORTCULLIS__SECTION__KEY in the environment wins.
     #[arg(long = "config", value_name = "FILE")]
     path: Option<PathBuf>,
@@ -57,11 +57,11 @@ impl ShowConfig {
 }
 
 impl ConfigFile {
-    fn load(&self) -> Result<Config, Failure> {
+    pub(super) fn load(&self) -> Result<Config, Failure> {
         Config::load(self.path.as_deref()).map_err(|error| ours(&error))
     }
 }
 
-fn ours(error: &Error) -> Failure {
+pub(super) fn ours(error: &Error) -> Failure {
     Failure::Local { code: error.code().to_owned(), message: error.message().to_owned(), remedy: error.remedy().map(str::to_owned) }
 }

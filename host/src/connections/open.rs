@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::Connections;
 use super::together::Together;
 use crate::broker::{Object, Read};
-use crate::model::{Connection, ConnectionState, Error, OrgId, Plan, Result};
+use crate::model::{Asker, By, Connection, ConnectionState, Error, OrgId, Plan, Purpose, Result};
 use crate::plugins::Connector;
 use crate::policy::{Action, Grant, Permit};
 
@@ -79,7 +79,9 @@ impl Connections {
     }
 
     /// Reads one object through a connection.
-    pub async fn open(&self, org: &OrgId, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
+    pub async fn open<'a>(&self, asker: impl Into<Asker<'a>>, name_or_id: &str, source: &str, mut read: Read) -> Result<Object> {
+        let Asker { org, actor } = asker.into();
+        read.by = Some(By { actor, purpose: Purpose::Fetch });
         let served = self.served(org, name_or_id).await?;
         let (credentials, location) = served.together.locate(&served.connector.plugin, org, &served.settings, source).await?;
         let location = location?;

@@ -3,6 +3,7 @@
 //! It never follows what a client says about itself (forwarding headers, method overrides), and no token is read from a URL.
 
 mod answer;
+mod audit;
 mod body;
 mod caller;
 mod connections;
@@ -114,6 +115,7 @@ fn routes() -> Routes {
         .merge(objects::routes())
         .merge(organizations::routes())
         .merge(tokens::routes())
+        .merge(audit::routes())
         .merge(Routes::new("gateway").get("/openapi.json", openapi::document, openapi::describe()));
     page::routes().merge(health::routes()).nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
 }

@@ -29,8 +29,9 @@ async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, 
         return Err(wrong("'source_path' is 1 to 4096 bytes without NUL").into());
     }
     let head = method == Method::HEAD;
-    let asked = Read { head, range: range(&headers), if_match: text(&headers, header::IF_MATCH)?, if_none_match: text(&headers, header::IF_NONE_MATCH)? };
-    let Object { status, meta, body } = gateway.app.connections.open(&caller.org, &connection, &source, asked).await?;
+    let (if_match, if_none_match) = (text(&headers, header::IF_MATCH)?, text(&headers, header::IF_NONE_MATCH)?);
+    let asked = Read { head, range: range(&headers), if_match, if_none_match, ..Read::default() };
+    let Object { status, meta, body } = gateway.app.connections.open(&caller, &connection, &source, asked).await?;
     // What a remote says of a range that it does not have is not the object.
     let bodiless = head || matches!(status, 304 | 416);
     let mut response = Response::new(if bodiless { Body::empty() } else { Body::new(body) });

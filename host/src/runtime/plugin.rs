@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::bindings::portcullis::connector::types;
+use super::breaker::Suspension;
 use super::limits::SOURCES;
 use super::session::{Guest, call};
 use super::{answers, lift, lower};
@@ -34,6 +36,12 @@ impl Plugin {
     #[must_use]
     pub fn imports(&self) -> &BTreeSet<Capability> {
         &self.imports
+    }
+
+    /// For which organizations it is left alone now, because it kept failing.
+    #[must_use]
+    pub fn suspensions(&self, now: Instant) -> Vec<Suspension> {
+        self.guest.suspensions(now)
     }
 
     /// Whether any call so far has logged more than it may: what was too much was dropped.

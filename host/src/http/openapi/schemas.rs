@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{connections, health, ingestion, or_null, organizations, plan, plugins, refer, tokens};
+use super::{audit, connections, health, ingestion, or_null, organizations, plan, plugins, refer, tokens};
 
 pub fn fixed() -> Map<String, Value> {
     let mut schemas = Map::new();
@@ -14,6 +14,7 @@ pub fn fixed() -> Map<String, Value> {
         ingestion::schemas(),
         organizations::schemas(),
         tokens::schemas(),
+        audit::schemas(),
         health::schemas(),
     ] {
         if let Value::Object(part) = part {
