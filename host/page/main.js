@@ -21,6 +21,7 @@ const SECTIONS = [
   { at: "browse", name: "Browse", load: () => import("./browser.js") },
   { at: "ingest", name: "Ingest", load: () => import("./ingest.js") },
   { at: "plugins", name: "Plugins", load: () => import("./plugins.js") },
+  { at: "audit", name: "Audit", load: () => import("./audit.js"), needs: "admin" },
   { at: "tokens", name: "Tokens", load: () => import("./tokens.js"), needs: "admin" },
   { at: "about", name: "About", load: () => import("./about.js") },
 ];

@@ -149,9 +149,34 @@ function card(plugin, operator, act) {
           plugin.source_schemes.map((scheme) => [h("code", null, named(`${scheme}:`)), " "]),
         ),
       ),
+    plugin.suspensions.length > 0 && suspended(plugin),
     plugin.versions.length > 0 && versions(plugin, operator, act),
   );
 }
+
+const suspended = (plugin) =>
+  note(
+    "bad",
+    "It keeps failing",
+    h("p", null, "After five faults within a minute it is left alone for the organization; then one call tries it again."),
+    h(
+      "ul",
+      null,
+      plugin.suspensions.map((one) =>
+        h(
+          "li",
+          { "data-suspended": one.organization },
+          named(one.organization),
+          ": since ",
+          when(one.since),
+          ", tried again ",
+          when(one.until),
+          "; last fault ",
+          h("code", null, named(one.code)),
+        ),
+      ),
+    ),
+  );
 
 const review = (plugin, version, act) =>
   actionButton("Review and grant", { class: "first" }, () => consent({ ...version, id: plugin.id, change: null }, act));

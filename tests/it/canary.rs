@@ -241,7 +241,7 @@ async fn b01_c25_h05_h11_h14_sp12_no_secret_of_any_connector_is_anywhere_but_wit
         scene.runs(kind, &name, &kinds).await;
         println!("{:?}: {}", start.elapsed(), kind.id);
     }
-    for path in ["connections", "tokens", "plugins", "connectors", "ingestion/jobs", "openapi.json", "../../readyz", "nowhere"] {
+    for path in ["connections", "tokens", "plugins", "connectors", "ingestion/jobs", "audit", "openapi.json", "../../readyz", "nowhere"] {
         let answer = scene.api.get(&format!("/api/v1/{path}")).await;
         scene.keep(&answer);
     }

@@ -10,7 +10,8 @@ use portcullis_tests::gateway::Gateway;
 use portcullis_tests::origin::Origin;
 use serde_json::{Value, json};
 
-use crate::play::{bearer_body, play, ready_web};
+use crate::cli::portcullis;
+use crate::play::{Play, bearer_body, play, ready_web};
 use crate::plugin_install::{files, install, upload};
 
 /// A connection whose plugin breaks `mode` whenever it plans.
@@ -48,6 +49,7 @@ async fn b12_sp30_a_plugin_that_keeps_failing_is_suspended_for_that_organization
     assert!((1..=10).contains(&seconds), "{seconds}");
     assert!(started.elapsed() < Duration::from_secs(1), "it was not run");
     assert!(refused.json()["remedy"].is_string(), "{}", refused.text());
+    suspension_is_shown(&play, &one, &other).await;
     assert_eq!(one.read("press", &source).await.text(), "bearer a", "its other plugins serve");
     assert_eq!(other.read("honest", &source).await.text(), "bearer a", "the same plugin serves others");
     let told = |words: &str| play.gateway.log().lines().filter(|line| line.contains(words)).map(str::to_owned).collect::<Vec<_>>();
@@ -67,6 +69,22 @@ async fn b12_sp30_a_plugin_that_keeps_failing_is_suspended_for_that_organization
         assert_eq!(one.read("traps", &source).await.text(), "bearer a");
     }
     assert_eq!(told("works again for this organization").len(), 1);
+}
+
+/// To the organization itself and to operators, over the API and the command line; to nobody else.
+async fn suspension_is_shown(play: &Play, one: &Api, other: &Api) {
+    let shown = one.get("/api/v1/plugins/hostile").await.expect(200);
+    let found = shown["suspensions"].as_array().unwrap();
+    assert!(found.len() == 1 && found[0]["organization"] == "one" && found[0]["code"] == "plugin_trap", "{shown}");
+    assert_eq!(found[0]["digest"], shown["digest"]);
+    let moment = |name: &str| found[0][name].as_str().unwrap().to_owned();
+    assert!(moment("since") < moment("until"), "{shown}");
+    assert_eq!(other.get("/api/v1/plugins/hostile").await.expect(200)["suspensions"], json!([]));
+    let listed = play.api.get("/api/v1/plugins").await.expect(200);
+    let of = |id: &str| listed["items"].as_array().unwrap().iter().find(|plugin| plugin["id"] == id).unwrap()["suspensions"].clone();
+    assert_eq!((of("hostile")[0]["organization"].as_str(), of("https_bearer")), (Some("one"), json!([])));
+    let inspected = String::from_utf8(portcullis(&play.gateway, &["plugin", "inspect", "hostile"]).await.out).unwrap();
+    assert!(inspected.contains("SUSPENDED FOR") && inspected.contains("plugin_trap"), "{inspected}");
 }
 
 /// LEB128, as WebAssembly writes its numbers.

@@ -56,7 +56,7 @@ async fn house() -> House {
     let addresses = AddressPolicy { allow_networks: config.settings.egress.allow_networks.clone(), allow_http: false };
     let fetcher = Arc::new(Fetcher::new(FetchConfig { addresses, extra_ca: vec![origin.ca().to_owned()], limits: Limits::default() }).unwrap());
     let aws = BrokerConfig { role_arn: None, region: Region::new("us-east-1").unwrap(), endpoint_url: None, path_style: false };
-    let broker = Broker::new(aws, app.vault.clone(), fetcher, app.clock.clone(), app.random.clone()).unwrap();
+    let broker = Broker::new(aws, app.vault.clone(), fetcher, app.clock.clone(), app.random.clone(), app.audit.uses.clone()).unwrap();
     let limits = portcullis::runtime::Limits { cpu: Duration::from_millis(300), ..portcullis::runtime::Limits::default() };
     let runtime = Runtime::new(RuntimeConfig { limits, compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] }, Some(Arc::new(broker))).unwrap();
     let granted = BTreeSet::from([Capability::Aws, Capability::Http]);

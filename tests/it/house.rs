@@ -49,7 +49,7 @@ impl House {
             None => Fetcher::new(outbound),
         };
         let aws = BrokerConfig { role_arn: None, region: Region::new("us-east-1").unwrap(), endpoint_url: None, path_style: false };
-        let broker = Broker::new(aws, app.vault.clone(), Arc::new(fetcher.unwrap()), app.clock.clone(), app.random.clone()).unwrap();
+        let broker = Broker::new(aws, app.vault.clone(), Arc::new(fetcher.unwrap()), app.clock.clone(), app.random.clone(), app.audit.uses.clone()).unwrap();
         let sandbox = RuntimeConfig { limits: portcullis::runtime::Limits::default(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] };
         let runtime = Runtime::new(sandbox, Some(Arc::new(broker))).unwrap();
         for id in components {

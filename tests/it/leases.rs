@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use portcullis::audit::Uses;
 use portcullis::broker::{Broker, BrokerConfig, Read};
 use portcullis::connections::{Connections, NewConnection, Parts, Platform};
 use portcullis::fetch::{FetchConfig, Fetcher, Limits};
@@ -117,7 +118,7 @@ impl Clocked {
             endpoint_url: Some(aws.endpoint().clone()),
             path_style: true,
         };
-        let broker = Arc::new(Broker::new(config, vault.clone(), fetcher, clock.clone(), random.clone()).unwrap());
+        let broker = Arc::new(Broker::new(config, vault.clone(), fetcher, clock.clone(), random.clone(), Uses::new(clock.clone())).unwrap());
         let sandbox = RuntimeConfig { limits: portcullis::runtime::Limits::default(), compiler: Compiler::InProcess, cache_dir: None, cache_key: [0; 32] };
         let runtime = Runtime::new(sandbox, Some(broker.clone())).unwrap();
         let store = Arc::new(MemoryStore::default());

@@ -1,6 +1,7 @@
 //! The one integration binary: what the running gateway and the doubles show from outside.
 
 mod api_document;
+mod audit;
 mod azure;
 mod bad_input;
 mod canary;

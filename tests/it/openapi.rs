@@ -357,6 +357,10 @@ async fn c16_every_operations_answers_are_what_is_described() {
     let token = format!("/api/v1/tokens/{}", token["token_id"].as_str().unwrap());
     call(&delete, &token, None).await.expect(200);
     call(&delete, &token, None).await.problem(404, "token_not_found");
+    let audit = call(&get, "/api/v1/audit?limit=2&verb=fetch", None).await.expect(200);
+    assert_eq!(audit["items"].as_array().map(Vec::len), Some(2), "{audit}");
+    call(&get, "/api/v1/audit?actor=somebody", None).await.problem(400, "invalid_parameter");
+    call(&get, "/api/v1/audit?connection=nobody", None).await.problem(404, "connection_not_found");
     assert_eq!(described.never_succeeded(), Vec::<String>::new(), "each operation's success is looked at here: add it");
 }
 

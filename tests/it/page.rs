@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use http::Method;
-use portcullis_tests::component::{greedy, named, patched, version};
+use portcullis_tests::component::{built, greedy, named, patched, version};
 use portcullis_tests::ministack::root;
 use portcullis_tests::origin::Fault;
 use portcullis_tests::scene::{CUSTOMER, MEDIA, ODD_KEYS, READER_ROLE, trust};
@@ -41,6 +41,7 @@ flows! {
     c13_c34_c35_c36_l17_a_job_is_followed_and_its_failed_ones_tried_again: "ingest",
     b08_a_connector_is_dropped_in_granted_used_replaced_and_removed: "plugins",
     c39_a_token_is_shown_once_and_revoked_at_once: "tokens",
+    b14_uses_and_changes_are_read_and_narrowed: "audit",
     c05_what_a_role_may_not_do_is_not_shown: "roles",
     c40_each_kind_of_trouble_says_what_to_do: "trouble",
     a17_s15_what_others_wrote_is_text: "hostile-text",
@@ -81,6 +82,8 @@ fn set(play: &Play) -> Value {
     for key in HOSTILE_KEYS {
         play.aws.put(MEDIA, key, key);
     }
+    // What the check of a connector that breaks later asks for.
+    play.origin.put("/", "root");
     for path in ["/basic/a.txt", "/bearer/a.txt"] {
         play.origin.put(path, path[1..].replace("/a.txt", " a"));
     }
@@ -99,6 +102,7 @@ fn set(play: &Play) -> Value {
         "origin_port": play.origin.port(), "username": settings.username, "password": settings.password, "bearer": settings.token,
         "image": root().join("examples/media/fractal.png"),
         "first": file("first.wasm", version(1)), "second": file("second.wasm", version(2)), "greedy": file("greedy.wasm", greedy("evil.example").0),
+        "failing": file("failing.wasm", built("hostile")),
         "hostile": file("hostile.wasm", patched(named("evil_plugins"), "HTTPS with a bearer token", "<img src=x onerror=a()> x")),
     })
 }

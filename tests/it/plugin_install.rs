@@ -55,8 +55,8 @@ async fn stored(gateway: &Gateway) -> (BTreeSet<PathBuf>, Vec<Value>, Value) {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            // A snapshot is the store's own way to start faster; what it has is in the lists.
-            } else if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap.")) {
+            // A snapshot is the store's own way to start faster; what it has is in the lists. The audit log's anchor is replaced each second.
+            } else if !path.file_name().is_some_and(|name| ["snap.", "anchor."].iter().any(|start| name.to_string_lossy().starts_with(start))) {
                 files.insert(path);
             }
         }

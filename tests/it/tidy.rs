@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use portcullis_tests::ministack::root;
 
 /// A module may import what is below it. `config` and `app` are the composition root, `http` and `cli` its two faces.
-const LEVELS: [(&str, u8); 19] = [
+const LEVELS: [(&str, u8); 20] = [
     ("model", 0),
     ("policy", 1),
     ("meter", 1),
     ("store", 2),
     ("vault", 2),
     ("fetch", 2),
+    ("audit", 2),
     ("broker", 3),
     ("tokens", 3),
     ("runtime", 4),

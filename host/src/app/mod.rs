@@ -12,6 +12,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{self, Audit};
 use crate::broker::{Broker, BrokerConfig};
 use crate::config::Config;
 use crate::connections::{self, Connections, Platform};
@@ -28,6 +29,7 @@ use crate::vault::Vault;
 /// The whole gateway but its face.
 pub struct App {
     pub store: Arc<dyn Store>,
+    pub audit: Arc<Audit>,
     pub vault: Arc<Vault>,
     pub plugins: Arc<Plugins>,
     pub connections: Arc<Connections>,
@@ -48,13 +50,15 @@ impl App {
         let (clock, random) = (clock(), random());
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&settings.data_dir).await?);
         let vault = Arc::new(key::open(&*store, &config.key_file(), &random).await?);
+        let keep = audit::Keep { bytes: settings.audit.max_bytes, age: config.audit_age() };
+        let audit = Audit::start(&settings.data_dir.join(audit::FOLDER), vault.derive(audit::KEY), keep, clock.clone()).await?;
         let addresses = AddressPolicy { allow_networks: settings.egress.allow_networks.clone(), allow_http: settings.egress.allow_http };
         let fetcher = Arc::new(Fetcher::new(FetchConfig {
             addresses: addresses.clone(),
             extra_ca: settings.egress.extra_ca.clone(),
             limits: crate::fetch::Limits::default(),
         })?);
-        let broker = Arc::new(Broker::new(aws(config)?, vault.clone(), fetcher, clock.clone(), random.clone())?);
+        let broker = Arc::new(Broker::new(aws(config)?, vault.clone(), fetcher, clock.clone(), random.clone(), audit.uses.clone())?);
         let sandbox = RuntimeConfig {
             limits: crate::runtime::Limits::default(),
             compiler,
@@ -87,7 +91,11 @@ impl App {
         let tokens = Tokens::new(store.clone(), clock.clone(), random.clone());
         let given = config.bootstrap_token.as_ref().map(|token| token.as_str());
         // A token that was given is known to whoever gave it.
-        let first = tokens.bootstrap(given).await?.filter(|_| given.is_none());
+        let made = tokens.bootstrap(given).await?;
+        if let Some(Minted { record, .. }) = &made {
+            audit.change(audit::Changed::token_at_start(record)).await?;
+        }
+        let first = made.filter(|_| given.is_none());
         let sink: Arc<dyn Sink> = Arc::new(ingest::LocalSink::open(config.sink_path()).await?);
         let parts =
             ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
@@ -95,7 +103,7 @@ impl App {
         let background = CancellationToken::new();
         let (watched, stopping) = (connections.clone(), background.clone());
         tokio::spawn(async move { watched.watch(&stopping).await });
-        Ok((Self { store, vault, plugins, connections, tokens, ingest, sink, clock, random, background }, first))
+        Ok((Self { store, audit, vault, plugins, connections, tokens, ingest, sink, clock, random, background }, first))
     }
 
     /// `Conflict` (`organization_not_empty`) while it has connections or unfinished jobs. What it ingested stays in the sink.
@@ -112,6 +120,9 @@ impl App {
     pub async fn stop(&self) {
         self.background.cancel();
         self.ingest.stop().await;
+        if let Err(error) = self.audit.stop().await {
+            tracing::error!(?error, "the last uses of credentials are not in the audit log");
+        }
     }
 }
 

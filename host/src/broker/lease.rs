@@ -15,7 +15,8 @@ use super::session_policy;
 use super::sigv4::Signer;
 use super::sts::SESSION_EXPIRED;
 use super::{ExternalIdVerdict, Identity};
-use crate::model::{AssumeRole, Clock, ConnectionId, Credential, Error, ExternalId, Kind, OrgId, Random, Region, Result, RoleArn, Timestamp};
+use crate::audit::Uses;
+use crate::model::{AssumeRole, By, Clock, ConnectionId, Credential, Error, ExternalId, Kind, OrgId, Purpose, Random, Region, Result, RoleArn, Timestamp};
 use crate::policy::Grant;
 use crate::vault::Secret;
 
@@ -99,13 +100,14 @@ pub(super) struct Leases {
     region: Region,
     clock: Clock,
     random: Random,
+    uses: Arc<Uses>,
     slots: Slots<Session>,
     calls: Semaphore,
 }
 
 impl Leases {
-    pub fn new(sts: Arc<dyn Sts>, role_arn: Option<RoleArn>, region: Region, clock: Clock, random: Random) -> Arc<Self> {
-        Arc::new(Self { sts, role_arn, region, clock, random, slots: Slots::new(CONNECTIONS), calls: Semaphore::new(CALLS_AT_ONCE) })
+    pub fn new(sts: Arc<dyn Sts>, role_arn: Option<RoleArn>, region: Region, clock: Clock, random: Random, uses: Arc<Uses>) -> Arc<Self> {
+        Arc::new(Self { sts, role_arn, region, clock, random, uses, slots: Slots::new(CONNECTIONS), calls: Semaphore::new(CALLS_AT_ONCE) })
     }
 
     /// The session that `credential` describes: a look into a map, unless one has to be opened.
@@ -152,7 +154,7 @@ impl Leases {
         let mut unclear = false;
         for external_id in wrong {
             let accepted = if external_id.is_none() { ExternalIdVerdict::NotRequired } else { ExternalIdVerdict::AnyAccepted };
-            match self.try_id(&gateway, role, external_id.as_ref()).await? {
+            match self.try_id(&gateway, grant, role, external_id.as_ref()).await? {
                 Tried::Accepted => return Ok(accepted),
                 Tried::Refused => {}
                 Tried::Unclear => unclear = true,
@@ -161,13 +163,13 @@ impl Leases {
         if unclear {
             return Ok(ExternalIdVerdict::Unverified);
         }
-        Ok(match self.try_id(&gateway, role, Some(ours)).await? {
+        Ok(match self.try_id(&gateway, grant, role, Some(ours)).await? {
             Tried::Accepted => ExternalIdVerdict::Secure,
             Tried::Refused | Tried::Unclear => ExternalIdVerdict::Unverified,
         })
     }
 
-    async fn try_id(&self, gateway: &Arc<Session>, role: &AssumeRole, external_id: Option<&ExternalId>) -> Result<Tried> {
+    async fn try_id(&self, gateway: &Arc<Session>, grant: &Grant, role: &AssumeRole, external_id: Option<&ExternalId>) -> Result<Tried> {
         let ask = Ask {
             session: Some(gateway.clone()),
             role_arn: role.role_arn.clone(),
@@ -180,7 +182,8 @@ impl Leases {
             region: role.region.as_ref().unwrap_or(&self.region).clone(),
         };
         let _turn = self.turn().await?;
-        Ok(match self.sts.assume_role(&ask).await {
+        let by = By { actor: grant.by.actor, purpose: Purpose::Probe };
+        Ok(match self.assume(&ask, &grant.connection.org, Some(grant), by).await {
             Ok(_) => Tried::Accepted,
             Err(error) if error.kind() == Kind::Rejected && error.code() == "role_cannot_be_assumed" => Tried::Refused,
             Err(error) => {
@@ -195,7 +198,7 @@ impl Leases {
         match credential {
             Credential::AwsGatewayRole => {
                 let policy = session_policy::for_egress(&grant.egress, self.gateway_role()?.partition())?;
-                self.exchange(self.ask_gateway_role(&connection.org, policy)?, LONGEST_ASKED).await
+                self.exchange(self.ask_gateway_role(&connection.org, policy)?, LONGEST_ASKED, &connection.org, Some(grant)).await
             }
             Credential::AwsAssumeRole(role) => {
                 self.check_role(&role.role_arn)?;
@@ -212,11 +215,11 @@ impl Leases {
                     region: self.region_of(credential).clone(),
                 };
                 let life = role.duration_seconds.min(LONGEST_ASKED);
-                match self.exchange(ask(gateway.clone()), life).await {
+                match self.exchange(ask(gateway.clone()), life, &connection.org, Some(grant)).await {
                     // Revoked, or over before its time: a new one, once.
                     Err(error) if error.code() == SESSION_EXPIRED => {
                         self.slots.of_org(&connection.org, &Credential::AwsGatewayRole).drop_value(&gateway);
-                        self.exchange(ask(self.gateway_session(&connection.org).await?), life).await
+                        self.exchange(ask(self.gateway_session(&connection.org).await?), life, &connection.org, Some(grant)).await
                     }
                     outcome => outcome,
                 }
@@ -232,7 +235,7 @@ impl Leases {
         let slot = self.slots.of_org(org, &Credential::AwsGatewayRole);
         let open = || {
             let (leases, org) = (self.clone(), org.clone());
-            async move { leases.exchange(leases.ask_gateway_role(&org, session_policy::for_assuming()?)?, LONGEST_ASKED).await }
+            async move { leases.exchange(leases.ask_gateway_role(&org, session_policy::for_assuming()?)?, LONGEST_ASKED, &org, None).await }
         };
         slot.get(&self.clock, None, open).await
     }
@@ -251,14 +254,22 @@ impl Leases {
     }
 
     /// SPEC C10b: the session is asked for as long as STS wants it, and kept for `life_seconds`.
-    async fn exchange(&self, ask: Ask, life_seconds: u32) -> Result<Session> {
+    async fn exchange(&self, ask: Ask, life_seconds: u32, org: &OrgId, grant: Option<&Grant>) -> Result<Session> {
         let _turn = self.turn().await?;
         let asked_at = (self.clock)();
-        let granted = self.sts.assume_role(&ask).await?;
+        let granted = self.assume(&ask, org, grant, grant.map_or(By::GATEWAY, |grant| grant.by)).await?;
         let life = Duration::from_secs(u64::from(life_seconds));
         let (usable_until, refresh_at) = self.life(asked_at, granted.expiration, Duration::from_secs(u64::from(ask.duration_seconds)), life)?;
         let signer = Signer::new(granted.access_key_id, granted.secret_access_key, Some(&granted.session_token))?;
         Ok(Session { signer, obtained: asked_at, usable_until, refresh_at })
+    }
+
+    /// `grant`: `None` for the gateway's own session of an organization.
+    async fn assume(&self, ask: &Ask, org: &OrgId, grant: Option<&Grant>, by: By) -> Result<Granted> {
+        self.uses.ready()?;
+        let outcome = self.sts.assume_role(ask).await;
+        self.uses.assumed(org, grant.map(|grant| &grant.connection), by, ask.role_arn.as_str(), &outcome);
+        outcome
     }
 
     /// When a session is dropped and when it is refreshed. An expiry that STS could not have meant is refused (T13).

@@ -20,8 +20,9 @@ mod web;
 
 use std::sync::Arc;
 
+use crate::audit::Uses;
 use crate::fetch::{Body, Fetcher};
-use crate::model::{BucketName, ByteRange, Clock, ConnectionId, Credential, Error, ObjectMeta, OrgId, Page, Random, Region, Result, RoleArn};
+use crate::model::{BucketName, By, ByteRange, Clock, ConnectionId, Credential, Error, ObjectMeta, OrgId, Page, Random, Region, Result, RoleArn};
 use crate::policy::{Action, Permit, Resource, S3Read};
 use crate::vault::Vault;
 
@@ -44,6 +45,8 @@ pub struct Read {
     pub range: Option<ByteRange>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
+    /// Who asks, and for what. `None`: as the grant says.
+    pub by: Option<By>,
 }
 
 /// `status`: 200, 206, 304 or 416; anything else is an error.
@@ -77,23 +80,26 @@ pub struct Broker {
     lists: list::Lists,
     leases: Arc<lease::Leases>,
     tokens: Arc<oauth2::Tokens>,
+    /// Each use of a credential is told to it before its answer is given.
+    uses: Arc<Uses>,
 }
 
 impl Broker {
     /// Reads the process's base AWS identity (environment, profile, instance role) lazily, on first use.
-    pub fn new(config: BrokerConfig, vault: Arc<Vault>, fetcher: Arc<Fetcher>, clock: Clock, random: Random) -> Result<Self> {
+    pub fn new(config: BrokerConfig, vault: Arc<Vault>, fetcher: Arc<Fetcher>, clock: Clock, random: Random, uses: Arc<Uses>) -> Result<Self> {
         let endpoint_url = config.endpoint_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
         let places = Arc::new(place::Places::new(config.region.clone(), config.endpoint_url.as_ref(), config.path_style)?);
         let sdk = sdk::Sdk::new(fetcher.extra_ca_pem(), endpoint_url, config.path_style)?;
         let sts = Arc::new(sts::SdkSts::new(sdk.clone(), config.region.clone(), clock.clone()));
-        let leases = lease::Leases::new(sts, config.role_arn, config.region, clock.clone(), random);
-        let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone());
+        let leases = lease::Leases::new(sts, config.role_arn, config.region, clock.clone(), random, uses.clone());
+        let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone(), uses.clone());
         Ok(Self {
             s3: s3::S3 { places: places.clone(), fetcher: fetcher.clone(), leases: leases.clone(), clock: clock.clone() },
             web: web::Web { vault, fetcher, tokens: tokens.clone(), clock: clock.clone() },
             lists: list::Lists { sdk, places, leases: leases.clone(), clock },
             leases,
             tokens,
+            uses,
         })
     }
 
@@ -102,17 +108,19 @@ impl Broker {
         if !matches!((permit.action(), read.head), (Action::Read, _) | (Action::Head, true)) {
             return Err(misused());
         }
-        match permit.resource() {
+        let using = self.uses.begin(&permit, read.by)?;
+        using.end(match permit.resource() {
             Resource::S3(S3Read::Object(object)) => self.s3.open(permit.grant(), permit.credential(), object, &read).await,
             Resource::Web(request) => self.web.open(&permit, request, &read).await,
             Resource::S3(S3Read::Bucket { .. }) | Resource::Session => Err(misused()),
-        }
+        })
     }
 
     /// ListObjectsV2 with delimiter '/'. Entries' paths are `s3://bucket/key`; prefixes are key prefixes, to be asked for next. `limit`: 1 to 1000.
     pub async fn list(&self, permit: Permit, cursor: Option<&str>, limit: u32) -> Result<Page> {
         let (bucket, prefix) = bucket(&permit)?;
-        self.lists.list(permit.grant(), permit.credential(), bucket, prefix, cursor, limit).await
+        let using = self.uses.begin(&permit, None)?;
+        using.end(self.lists.list(permit.grant(), permit.credential(), bucket, prefix, cursor, limit).await)
     }
 
     /// Opens or reuses a session (`Grant::asked_anew`); seconds that it still lasts.
@@ -124,7 +132,8 @@ impl Broker {
     pub async fn caller_identity(&self, permit: Permit) -> Result<Identity> {
         session(&permit)?;
         let session = self.leases.session(permit.grant(), permit.credential()).await?;
-        self.leases.caller_identity(&session, permit.credential()).await
+        let using = self.uses.begin(&permit, None)?;
+        using.end(self.leases.caller_identity(&session, permit.credential()).await)
     }
 
     /// Whether the role lets the gateway in without the connection's external id, or with another one (SPEC L6).
@@ -137,13 +146,17 @@ impl Broker {
 
     pub async fn bucket_region(&self, permit: Permit) -> Result<Region> {
         let (bucket, _) = bucket(&permit)?;
-        self.lists.bucket_region(permit.grant(), permit.credential(), bucket).await
+        let using = self.uses.begin(&permit, None)?;
+        using.end(self.lists.bucket_region(permit.grant(), permit.credential(), bucket).await)
     }
 
     /// A small UTF-8 document, with every secret that was sent scrubbed from it.
     pub async fn document(&self, permit: Permit, limit: usize) -> Result<String> {
         match permit.resource() {
-            Resource::Web(request) => self.web.document(&permit, request, limit).await,
+            Resource::Web(request) => {
+                let using = self.uses.begin(&permit, None)?;
+                using.end(self.web.document(&permit, request, limit).await)
+            }
             Resource::S3(_) | Resource::Session => Err(misused()),
         }
     }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::flight::{Perishable, Slots};
 use super::recipe;
+use crate::audit::Uses;
 use crate::fetch::Fetcher;
 use crate::model::{Clock, Connection, ConnectionId, Credential, Error, OAuth2, OrgId, Result, Timestamp};
 use crate::policy::Grant;
@@ -46,12 +47,13 @@ pub(super) struct Tokens {
     vault: Arc<Vault>,
     fetcher: Arc<Fetcher>,
     clock: Clock,
+    uses: Arc<Uses>,
     slots: Slots<Token>,
 }
 
 impl Tokens {
-    pub fn new(vault: Arc<Vault>, fetcher: Arc<Fetcher>, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { vault, fetcher, clock, slots: Slots::new(CONNECTIONS) })
+    pub fn new(vault: Arc<Vault>, fetcher: Arc<Fetcher>, clock: Clock, uses: Arc<Uses>) -> Arc<Self> {
+        Arc::new(Self { vault, fetcher, clock, uses, slots: Slots::new(CONNECTIONS) })
     }
 
     /// `url`: the judged token endpoint. `credential` is the one that holds `recipe`: the slot's key.
@@ -59,7 +61,12 @@ impl Tokens {
         let slot = self.slots.of_connection(&grant.connection, credential);
         let obtain = || {
             let (tokens, grant, recipe, url) = (self.clone(), grant.clone(), recipe.clone(), url.clone());
-            async move { tokens.obtain(&grant.connection, &recipe, &url).await }
+            async move {
+                tokens.uses.ready()?;
+                let obtained = tokens.obtain(&grant.connection, &recipe, &url).await;
+                tokens.uses.exchanged(&grant.connection, grant.by, &url, &obtained);
+                obtained
+            }
         };
         slot.get(&self.clock, grant.asked_anew, obtain).await
     }

@@ -93,10 +93,11 @@ impl World {
         let clock: Clock = Arc::new(move || Timestamp::from_millis(now.load(std::sync::atomic::Ordering::SeqCst)));
         let region = Region::new("us-east-1").expect("a region");
         let role = RoleArn::new("arn:aws:iam::999999999999:role/Gateway").expect("an ARN");
-        let leases = lease::Leases::new(sts.clone(), Some(role), region.clone(), clock.clone(), random);
+        let uses = Uses::new(clock.clone());
+        let leases = lease::Leases::new(sts.clone(), Some(role), region.clone(), clock.clone(), random, uses.clone());
         let endpoint = format!("http://127.0.0.1:{}", remote.port).parse().expect("a URL");
         let places = Arc::new(place::Places::new(region, Some(&endpoint), true).expect("places"));
-        let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone());
+        let tokens = oauth2::Tokens::new(vault.clone(), fetcher.clone(), clock.clone(), uses.clone());
         Self {
             grant: grant(&vault, remote.port),
             s3: s3::S3 { places, fetcher: fetcher.clone(), leases, clock: clock.clone() },
@@ -154,7 +155,7 @@ fn grant(vault: &Vault, port: u16) -> Arc<Grant> {
         EgressRule::S3 { bucket: Some(BucketName::new("bkt").expect("a bucket")), prefix: String::new() },
         EgressRule::Web { plain_http: true, host: "127.0.0.1".to_owned(), port, path_prefix: String::new() },
     ]);
-    Arc::new(Grant { connection, egress, capabilities: BTreeSet::new(), asked_anew: None })
+    Arc::new(Grant { connection, egress, capabilities: BTreeSet::new(), asked_anew: None, by: By::GATEWAY })
 }
 
 async fn body(object: Object) -> String {

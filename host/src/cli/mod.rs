@@ -4,6 +4,7 @@
 //! just make.
 
 mod ask;
+mod audit;
 mod client;
 mod connection;
 mod dataset;
@@ -134,6 +135,9 @@ enum ApiVerb {
     /// Create, list and revoke API tokens.
     #[command(subcommand)]
     Token(token::Verb),
+    /// Read the log of each use of a credential, and verify it.
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Look at the connector plugins.
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -206,6 +210,7 @@ async fn call(verb: ApiVerb, client: &Client, output: Output) -> Done {
         ApiVerb::Plan(verb) => verb.run(client, output).await,
         ApiVerb::Organization(verb) => verb.run(client, output).await,
         ApiVerb::Token(verb) => verb.run(client, output).await,
+        ApiVerb::Audit(verb) => verb.run(client, output).await,
         ApiVerb::Plugin(verb) => verb.run(client, output).await,
         ApiVerb::Version => version::run(client, output).await,
     }

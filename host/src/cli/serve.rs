@@ -61,11 +61,11 @@ impl ConfigFile {
         self.path.as_deref()
     }
 
-    fn load(&self) -> Result<Config, Failure> {
+    pub(super) fn load(&self) -> Result<Config, Failure> {
         Config::load(self.path.as_deref()).map_err(|error| ours(&error))
     }
 }
 
-fn ours(error: &Error) -> Failure {
+pub(super) fn ours(error: &Error) -> Failure {
     Failure::Local { code: error.code().to_owned(), message: error.message().to_owned(), remedy: error.remedy().map(str::to_owned) }
 }

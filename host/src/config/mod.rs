@@ -7,6 +7,7 @@ mod near;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use confique::env::parse::list_by_comma;
 use confique::{Config as _, File, FileFormat, Layer as _};
@@ -54,6 +55,8 @@ pub struct Settings {
     pub egress: Egress,
     #[config(nested)]
     pub sink: Sink,
+    #[config(nested)]
+    pub audit: Audit,
     #[config(nested)]
     pub log: Log,
     #[config(nested)]
@@ -166,6 +169,18 @@ pub struct Sink {
     pub path: Option<PathBuf>,
 }
 
+/// What is kept of the audit log. It lies in the data folder, and ends with whole files of 4 MiB.
+#[derive(Debug, Serialize, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Audit {
+    /// Of more, the oldest files are dropped.
+    #[config(env = "PORTCULLIS__AUDIT__MAX_BYTES", default = 1_073_741_824)]
+    pub max_bytes: u64,
+    /// What is older is dropped.
+    #[config(env = "PORTCULLIS__AUDIT__MAX_DAYS", default = 400)]
+    pub max_days: u32,
+}
+
 #[derive(Debug, Serialize, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Log {
@@ -270,6 +285,11 @@ impl Config {
     #[must_use]
     pub fn sink_path(&self) -> PathBuf {
         self.settings.sink.path.clone().unwrap_or_else(|| beside(&self.settings.data_dir, "-assets"))
+    }
+
+    #[must_use]
+    pub fn audit_age(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settings.audit.max_days) * 24 * 3600)
     }
 
     /// Compiled components: made again when they are gone.

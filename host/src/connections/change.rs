@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 
 use super::create::{Wrong, judge_description};
 use super::{Change, Connections, Found, is_placeholder, records, still_at};
-use crate::model::{Connection, ConnectionName, ConnectionState, Error, FieldError, OrgId, Result, SourcePath, pointer};
+use crate::model::{Asker, Connection, ConnectionName, ConnectionState, Error, FieldError, Result, SourcePath, pointer};
 use crate::plugins::{Connector, Parted, merge};
 
 impl Connections {
     /// A change of settings or secrets makes a new revision, tested at once. SECURITY M06: one that changes what the connection may
     /// reach asks for its secrets again (`secret_required`), or they could be sent to a host their owner never saw.
-    pub async fn change(&self, org: &OrgId, name_or_id: &str, change: Change) -> Result<Connection> {
+    pub async fn change<'a>(&self, asker: impl Into<Asker<'a>>, name_or_id: &str, change: Change) -> Result<Connection> {
+        let Asker { org, actor } = asker.into();
         self.not_default(org, name_or_id, "changed")?;
         let found = self.records.find(org, name_or_id).await?;
         still_at(change.version, &found.connection)?;
@@ -56,13 +57,13 @@ impl Connections {
         }
         if test && change.require_test {
             let grant = self.grant_for(&connector, &after)?;
-            self.pass_or_refuse(&connector, &grant, &mut after, "it was not changed").await?;
+            self.pass_or_refuse(&connector, &grant, actor, &mut after, "it was not changed").await?;
         }
         after.version += 1;
         after.updated_at = (self.clock)();
         let stored = self.replace(&found, after, revised).await?;
         self.forget_both(&found, &stored);
-        if test && !change.require_test { self.settle(stored).await } else { Ok(stored.connection) }
+        if test && !change.require_test { self.settle(stored, actor).await } else { Ok(stored.connection) }
     }
 
     /// A test that ended meanwhile is no conflict: what it found stays, unless it was about other settings.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::open::must_be_enabled;
 use super::{Connections, Found, is_placeholder};
-use crate::model::{Connection, ConnectionState, Error, Finding, Kind, LastTest, OrgId, Result, SourcePath};
+use crate::model::{Actor, Asker, By, Connection, ConnectionState, Error, Finding, Kind, LastTest, Purpose, Result, SourcePath};
 use crate::plugins::Connector;
 use crate::policy::Grant;
 
@@ -17,15 +17,22 @@ pub(super) const INSECURE_EXTERNAL_ID: &str = "external_id_configured_insecurely
 
 impl Connections {
     /// `location`: instead of the connection's own test location. `update_state`: whether the outcome decides if the connection serves.
-    pub async fn test(&self, org: &OrgId, name_or_id: &str, location: Option<&str>, update_state: bool) -> Result<(ConnectionState, Vec<Finding>)> {
+    pub async fn test<'a>(
+        &self,
+        asker: impl Into<Asker<'a>>,
+        name_or_id: &str,
+        location: Option<&str>,
+        update_state: bool,
+    ) -> Result<(ConnectionState, Vec<Finding>)> {
+        let Asker { org, actor } = asker.into();
         let location = location.map(SourcePath::new).transpose().map_err(|error| error.below("/location"))?;
         if let Some(connection) = self.default_if(org, name_or_id)? {
-            let findings = self.check(&connection, location.as_ref()).await?;
+            let findings = self.check(&connection, actor, location.as_ref()).await?;
             return Ok((connection.state, findings));
         }
         let found = self.records.find(org, name_or_id).await?;
         must_be_enabled(&found.connection)?;
-        let findings = self.check(&found.connection, location.as_ref()).await?;
+        let findings = self.check(&found.connection, actor, location.as_ref()).await?;
         if !update_state || is_placeholder(&found.connection.settings) {
             return Ok((found.connection.state, findings));
         }
@@ -34,11 +41,11 @@ impl Connections {
     }
 
     /// Tests what was just stored, and stores the outcome. Whoever changed it meanwhile tests it themselves.
-    pub(super) async fn settle(&self, found: Found) -> Result<Connection> {
+    pub(super) async fn settle(&self, found: Found, actor: Actor) -> Result<Connection> {
         if is_placeholder(&found.connection.settings) || !found.connection.enabled {
             return Ok(found.connection);
         }
-        let findings = match self.check(&found.connection, None).await {
+        let findings = match self.check(&found.connection, actor, None).await {
             // It is stored, and stays untested until somebody tests it.
             Err(error) if error.kind() == Kind::Unavailable => return Ok(found.connection),
             checked => checked?,
@@ -49,7 +56,7 @@ impl Connections {
         }
     }
 
-    async fn check(&self, connection: &Connection, location: Option<&SourcePath>) -> Result<Vec<Finding>> {
+    async fn check(&self, connection: &Connection, actor: Actor, location: Option<&SourcePath>) -> Result<Vec<Finding>> {
         if is_placeholder(&connection.settings) {
             let remedy = "Create the role with the external id shown, then change the connection to the role's ARN.";
             return Ok(vec![failed(
@@ -66,15 +73,15 @@ impl Connections {
         let connector = self.connector_of(connection)?;
         let grant = self.grant_for(&connector, connection)?;
         let location = location.map(SourcePath::as_str).or(connection.test_location.as_deref());
-        self.findings(&connector, &grant, location).await
+        self.findings(&connector, &grant, actor, location).await
     }
 
     /// What the plugin found; a plugin that could not finish is itself a finding. Never empty. `Unavailable` where it was not even called
     /// (`plugins_busy`, `plugin_suspended`): that says nothing of the connection.
-    pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, location: Option<&str>) -> Result<Vec<Finding>> {
+    pub(super) async fn findings(&self, connector: &Connector, grant: &Arc<Grant>, actor: Actor, location: Option<&str>) -> Result<Vec<Finding>> {
         // What is tested is what the remote says now, not what a session or a refusal of before remembers; those still serve others.
         self.broker.forgive(&grant.connection.org, grant.connection.id);
-        let anew = Arc::new(grant.anew((self.clock)()));
+        let anew = Arc::new(grant.anew((self.clock)()).used_by(By { actor, purpose: Purpose::Test }));
         let mut findings = match tokio::time::timeout(PATIENCE, connector.plugin.check(&anew, location)).await {
             Ok(Ok(findings)) => findings,
             Ok(Err(error)) if error.kind() == Kind::Unavailable => return Err(error),

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Connections, Found, NewConnection, is_placeholder, records, refuse_own_account};
-use crate::model::{Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, FieldError, LastTest, OrgId, Random, Result, SourcePath};
+use crate::model::{
+    Actor, Asker, Connection, ConnectionId, ConnectionName, ConnectionState, Error, ExternalId, FieldError, LastTest, OrgId, Random, Result, SourcePath,
+};
 use crate::plugins::Connector;
 use crate::policy::{Action, Grant};
 use crate::vault::Secret;
@@ -19,7 +21,8 @@ const MAX_NAMED: usize = 50;
 impl Connections {
     /// `require_test`: nothing is stored unless the test passes (`test_failed`, each failed finding at `/config`).
     /// Otherwise stored as `pending`, tested at once, then `ready` or `error`.
-    pub async fn create(&self, org: &OrgId, new: NewConnection, require_test: bool) -> Result<Connection> {
+    pub async fn create<'a>(&self, asker: impl Into<Asker<'a>>, new: NewConnection, require_test: bool) -> Result<Connection> {
+        let Asker { org, actor } = asker.into();
         let mut wrong = Wrong::default();
         let name = wrong.keep(ConnectionName::new(new.name), "/name");
         let test_location = wrong.keep(new.test_location.map(SourcePath::new).transpose(), "/test_location");
@@ -58,11 +61,11 @@ impl Connections {
         let grant = self.grant_for(&connector, &connection)?;
         self.judge_test_location(&connector, &grant).await?;
         if require_test {
-            self.pass_or_refuse(&connector, &grant, &mut connection, "it was not created").await?;
+            self.pass_or_refuse(&connector, &grant, actor, &mut connection, "it was not created").await?;
             return Ok(self.insert(&connector, connection).await?.connection);
         }
         let found = self.insert(&connector, connection).await?;
-        self.settle(found).await
+        self.settle(found, actor).await
     }
 
     /// The version that it is pinned to is not removed meanwhile.
@@ -124,8 +127,15 @@ impl Connections {
     }
 
     /// `otherwise`: what follows if it does not pass.
-    pub(super) async fn pass_or_refuse(&self, connector: &Connector, grant: &Arc<Grant>, connection: &mut Connection, otherwise: &str) -> Result<()> {
-        let findings = self.findings(connector, grant, connection.test_location.as_deref()).await?;
+    pub(super) async fn pass_or_refuse(
+        &self,
+        connector: &Connector,
+        grant: &Arc<Grant>,
+        actor: Actor,
+        connection: &mut Connection,
+        otherwise: &str,
+    ) -> Result<()> {
+        let findings = self.findings(connector, grant, actor, connection.test_location.as_deref()).await?;
         let failed: Vec<FieldError> = findings
             .iter()
             .filter(|finding| !finding.passed)

@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 
 use crate::broker::Broker;
 use crate::model::{
-    Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, Kind, OrgId, Page, Principal, Random, Result, RoleArn,
-    SetupStep, pointer,
+    Asker, By, Clock, Connection, ConnectionId, ConnectionName, ConnectionState, Credential, Error, FieldError, Kind, OrgId, Page, Principal, Purpose, Random,
+    Result, RoleArn, SetupStep, pointer,
 };
 use crate::plugins::{Connector, Plugins};
 use crate::policy::AddressPolicy;
@@ -212,13 +212,23 @@ impl Connections {
 
     /// One page below `prefix` (a key or path prefix, or a whole source path as the connector writes it).
     /// `bucket`: for connections that are not bound to one.
-    pub async fn browse(&self, org: &OrgId, name_or_id: &str, bucket: Option<&str>, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+    pub async fn browse<'a>(
+        &self,
+        asker: impl Into<Asker<'a>>,
+        name_or_id: &str,
+        bucket: Option<&str>,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page> {
+        let Asker { org, actor } = asker.into();
         let served = self.served(org, name_or_id).await?;
+        let grant = Arc::new(served.grant.used_by(By { actor, purpose: Purpose::List }));
         let below_bucket = match bucket {
             Some(bucket) => Some(format!("s3://{}/{prefix}", crate::model::BucketName::new(bucket).map_err(|error| error.below("/bucket"))?)),
             None => None,
         };
-        served.connector.plugin.list(&served.grant, below_bucket.as_deref().unwrap_or(prefix), cursor, limit).await
+        served.connector.plugin.list(&grant, below_bucket.as_deref().unwrap_or(prefix), cursor, limit).await
     }
 
     /// Whether the organization has any of its own.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::change::patched;
 use super::{Connections, is_placeholder, still_at};
-use crate::model::{Connection, Digest, OrgId, Result};
+use crate::model::{Asker, Connection, Digest, Result};
 
 /// What a request to move holds. No `Debug`: `settings` may hold secrets.
 #[derive(Default)]
@@ -20,7 +20,8 @@ pub struct Move {
 impl Connections {
     /// A new revision, as any change of settings is: jobs that were accepted before say `connection_changed`. Errors, after each of which
     /// nothing is changed: wrong fields below `/config`, `secret_required` when it would reach something else (SECURITY M06), `test_failed`.
-    pub async fn move_to(&self, org: &OrgId, name_or_id: &str, target: Move) -> Result<Connection> {
+    pub async fn move_to<'a>(&self, asker: impl Into<Asker<'a>>, name_or_id: &str, target: Move) -> Result<Connection> {
+        let Asker { org, actor } = asker.into();
         self.not_default(org, name_or_id, "moved")?;
         let found = self.records.find(org, name_or_id).await?;
         let before = &found.connection;
@@ -38,7 +39,7 @@ impl Connections {
         self.judge_test_location(&connector, &grant).await?;
         // A placeholder is never called and a disabled one is not used, so there is nothing to test yet.
         if after.enabled && !is_placeholder(&after.settings) {
-            self.pass_or_refuse(&connector, &grant, &mut after, "it stays on the version that it is on").await?;
+            self.pass_or_refuse(&connector, &grant, actor, &mut after, "it stays on the version that it is on").await?;
         }
         after.version += 1;
         after.updated_at = (self.clock)();

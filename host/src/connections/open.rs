@@ -8,7 +8,7 @@ use tracing::{Instrument, trace_span};
 use super::Connections;
 use super::together::Together;
 use crate::broker::{Object, Read};
-use crate::model::{Connection, ConnectionState, Error, OrgId, Plan, Result};
+use crate::model::{Actor, Asker, By, Connection, ConnectionState, Error, OrgId, Plan, Purpose, Result};
 use crate::plugins::Connector;
 use crate::policy::{Action, Grant, Permit};
 
@@ -83,11 +83,13 @@ impl Connections {
     }
 
     /// Reads one object through a connection.
-    pub async fn open(&self, org: &OrgId, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
-        self.open_through(&*self.served(org, name_or_id).await?, source, read).await
+    pub async fn open<'a>(&self, asker: impl Into<Asker<'a>>, name_or_id: &str, source: &str, read: Read) -> Result<Object> {
+        let Asker { org, actor } = asker.into();
+        self.open_through(&*self.served(org, name_or_id).await?, actor, source, read).await
     }
 
-    pub(super) async fn open_through(&self, served: &Served, source: &str, read: Read) -> Result<Object> {
+    pub(super) async fn open_through(&self, served: &Served, actor: Actor, source: &str, mut read: Read) -> Result<Object> {
+        read.by = Some(By { actor, purpose: Purpose::Fetch });
         let (org, plugin) = (&served.grant.connection.org, &served.connector.plugin);
         let plan = trace_span!(target: "trace", "plan", connector = plugin.description().id);
         let (credentials, location) = served.together.locate(plugin, org, &served.settings, source).instrument(plan).await?;

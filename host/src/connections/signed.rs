@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::Connections;
 use crate::broker::{Object, Read};
-use crate::model::{Caller, ConnectionId, Error, Kind, OrgId, Result, SourcePath, Timestamp, TokenId};
+use crate::model::{Actor, Caller, ConnectionId, Error, Kind, OrgId, Result, SourcePath, Timestamp, TokenId};
 use crate::policy::Action;
 
 /// Of the layout below.
@@ -70,7 +70,7 @@ impl Connections {
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Conflict) => return Err(revoked().with_source(error)),
             Err(error) => return Err(error),
         };
-        self.open_through(&served, signed.source.as_str(), read).await.map_err(for_a_stranger)
+        self.open_through(&served, Actor::Token(signed.token), signed.source.as_str(), read).await.map_err(for_a_stranger)
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer;
+use super::audit;
 use super::body::{self, MAX_BODY};
 use super::connectors::Connector;
 use super::openapi::connections as described;
@@ -148,7 +149,15 @@ async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Ans
         }
     }
     new.id = Some(id);
-    match gateway.app.connections.create(&caller.org, new, require_test).await {
+    let creating = {
+        let (gateway, caller) = (gateway.clone(), caller.clone());
+        async move {
+            let made = gateway.app.connections.create(&caller, new, require_test).await?;
+            let changed = audit::connection(&caller, "create", None, Some(&made));
+            Ok((made, changed))
+        }
+    };
+    match gateway.changing(creating).await {
         Ok(made) => Ok(show(StatusCode::CREATED, &made)),
         // The same request at the same time was faster.
         Err(error) if error.kind() == Kind::Conflict => match gateway.app.connections.get(&caller.org, &id.to_string()).await {
@@ -189,7 +198,16 @@ async fn change(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<S
     fields.finish()?;
     let seen = Seen::of(&headers, change.version)?;
     let change = Change { version: seen.version, ..change };
-    let changed = gateway.app.connections.change(&caller.org, &name_or_id, change).await.map_err(|error| seen.refusal(error))?;
+    let changing = {
+        let gateway = gateway.clone();
+        async move {
+            let before = gateway.app.connections.get(&caller.org, &name_or_id).await.ok();
+            let after = gateway.app.connections.change(&caller, &name_or_id, change).await?;
+            let changed = audit::connection(&caller, "change", before.as_ref(), Some(&after));
+            Ok((after, changed))
+        }
+    };
+    let changed = gateway.changing(changing).await.map_err(|error| seen.refusal(error))?;
     Ok(show(StatusCode::OK, &changed))
 }
 
@@ -203,7 +221,18 @@ async fn move_to(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<
     fields.finish()?;
     let seen = Seen::of(&headers, target.version)?;
     let target = Move { version: seen.version, ..target };
-    let moved = gateway.app.connections.move_to(&caller.org, &name_or_id, target).await.map_err(|error| seen.refusal(error))?;
+    let moving = {
+        let gateway = gateway.clone();
+        async move {
+            let before = gateway.app.connections.get(&caller.org, &name_or_id).await.ok();
+            let after = gateway.app.connections.move_to(&caller, &name_or_id, target).await?;
+            // It may have been there already.
+            let moved = before.as_ref().is_none_or(|before| before.version != after.version);
+            let changed = audit::connection(&caller, "move", before.as_ref(), Some(&after)).filter(|_| moved);
+            Ok((after, changed))
+        }
+    };
+    let moved = gateway.changing(moving).await.map_err(|error| seen.refusal(error))?;
     Ok(show(StatusCode::OK, &moved))
 }
 
@@ -218,7 +247,13 @@ async fn delete(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<S
     require(&caller, Role::Admin)?;
     Params::of(&uri)?.finish()?;
     let seen = Seen::of(&headers, None)?;
-    let deleted = gateway.app.connections.delete(&caller.org, &name_or_id, seen.version).await.map_err(|error| seen.refusal(error))?;
+    let (deleting, version) = (gateway.clone(), seen.version);
+    let deleting = async move {
+        let deleted = deleting.app.connections.delete(&caller.org, &name_or_id, version).await?;
+        let changed = audit::connection(&caller, "delete", Some(&deleted), None);
+        Ok((deleted, changed))
+    };
+    let deleted = gateway.changing(deleting).await.map_err(|error| seen.refusal(error))?;
     Ok(show(StatusCode::OK, &deleted))
 }
 
@@ -236,7 +271,7 @@ async fn test(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<Str
     let location = fields.text("location");
     let update_state = fields.flag("update_state").unwrap_or(true);
     fields.finish()?;
-    let (status, checks) = gateway.app.connections.test(&caller.org, &name_or_id, location.as_deref(), update_state).await?;
+    let (status, checks) = gateway.app.connections.test(&caller, &name_or_id, location.as_deref(), update_state).await?;
     let passed = checks.iter().all(|check| check.passed);
     Ok(answer::json(StatusCode::OK, &Tested { status, passed, checks }))
 }
@@ -255,7 +290,7 @@ async fn browse(State(gateway): Shared, caller: Caller, Path(name_or_id): Path<S
         fields.wrong("continuation_token", "is not one that this list gave");
     }
     fields.finish()?;
-    let page = gateway.app.connections.browse(&caller.org, &name_or_id, bucket.as_deref(), &prefix, token.as_deref(), limit).await?;
+    let page = gateway.app.connections.browse(&caller, &name_or_id, bucket.as_deref(), &prefix, token.as_deref(), limit).await?;
     Ok(answer::json(StatusCode::OK, &page))
 }
 

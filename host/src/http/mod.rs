@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+mod audit;
 mod body;
 mod caller;
 mod connections;
@@ -152,6 +153,7 @@ fn routes() -> Routes {
         .merge(objects::routes())
         .merge(organizations::routes())
         .merge(tokens::routes())
+        .merge(audit::routes())
         .merge(Routes::new("gateway").get("/openapi.json", openapi::document, openapi::describe()));
     page::routes().merge(health::routes()).merge(signed::routes()).nest("/api/v1", "", api).nest("/api/v0", "_v0", connections::routes())
 }

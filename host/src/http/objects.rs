@@ -30,13 +30,13 @@ async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, 
     }
     let asked = asked(&method, &headers)?;
     let head = asked.head;
-    answer(gateway.app.connections.open(&caller.org, &connection, &source, asked).await?, head)
+    answer(gateway.app.connections.open(&caller, &connection, &source, asked).await?, head)
 }
 
 /// What the method and the headers of a request ask for.
 pub fn asked(method: &Method, headers: &HeaderMap) -> Result<Read, Error> {
     let (if_match, if_none_match) = (text(headers, header::IF_MATCH)?, text(headers, header::IF_NONE_MATCH)?);
-    Ok(Read { head: method == Method::HEAD, range: range(headers), if_match, if_none_match })
+    Ok(Read { head: method == Method::HEAD, range: range(headers), if_match, if_none_match, ..Read::default() })
 }
 
 pub fn answer(object: Object, head: bool) -> Answer {

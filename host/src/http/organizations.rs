@@ -8,7 +8,7 @@ use super::body::{self, MAX_BODY};
 use super::openapi::organizations as described;
 use super::params::Params;
 use super::routes::Routes;
-use super::{Answer, Shared, answer, require};
+use super::{Answer, Shared, answer, audit, require};
 use crate::model::{Caller, Error, OrgId, Organization, Role, Timestamp};
 
 pub fn routes() -> Routes {
@@ -65,7 +65,14 @@ async fn create(State(gateway): Shared, caller: Caller, request: Request) -> Ans
     {
         return Ok(answer::json(StatusCode::CREATED, &Shown::from(&made)));
     }
-    let made = gateway.app.tokens.create_organization(organization, description).await?;
+    let creating = gateway.clone();
+    let made = gateway
+        .changing(async move {
+            let made = creating.app.tokens.create_organization(organization, description).await?;
+            let changed = audit::organization(&caller, "create", &made);
+            Ok((made, Some(changed)))
+        })
+        .await?;
     Ok(answer::json(StatusCode::CREATED, &Shown::from(&made)))
 }
 
@@ -83,5 +90,13 @@ async fn delete(State(gateway): Shared, caller: Caller, Path(organization): Path
             .with_remedy("Ask with an operator's token of another organization.")
             .into());
     }
-    Ok(answer::json(StatusCode::OK, &Shown::from(&gateway.app.delete_organization(&organization).await?)))
+    let deleting = gateway.clone();
+    let deleted = gateway
+        .changing(async move {
+            let deleted = deleting.app.delete_organization(&organization).await?;
+            let changed = audit::organization(&caller, "delete", &deleted);
+            Ok((deleted, Some(changed)))
+        })
+        .await?;
+    Ok(answer::json(StatusCode::OK, &Shown::from(&deleted)))
 }

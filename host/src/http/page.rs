@@ -34,7 +34,7 @@ struct File {
     bytes: &'static [u8],
 }
 
-static FILES: [File; 21] = files! {
+static FILES: [File; 22] = files! {
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -54,6 +54,7 @@ static FILES: [File; 21] = files! {
     "job.js": SCRIPT,
     "plugins.js": SCRIPT,
     "tokens.js": SCRIPT,
+    "audit.js": SCRIPT,
     "about.js": SCRIPT,
     "docs.js": SCRIPT,
 };

@@ -1,21 +1,26 @@
 //! Plugins: everybody sees which there are and what they may do; an operator of the gateway installs, grants, activates and removes them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::body::{self, MAX_BODY};
 use super::fields::Fields;
 use super::openapi::plugins as described;
 use super::params::Params;
 use super::routes::Routes;
-use super::{Answer, Shared, answer, require};
-use crate::model::{Caller, Capability, Description, Digest, Error, FieldError, Role, Timestamp, TokenId};
+use super::{Answer, Gateway, Shared, answer, audit, require};
+use crate::model::{Caller, Capability, Description, Digest, Error, FieldError, OrgId, Role, Timestamp, TokenId};
 use crate::plugins::{Connector, Difference, Entry, Powers, Uploaded, Version};
-use crate::runtime::MAX_COMPONENT;
+use crate::runtime::{MAX_COMPONENT, Suspension};
+
+/// Of one plugin that are listed.
+const MAX_SUSPENSIONS: usize = 100;
 
 pub fn routes() -> Routes {
     Routes::new("plugins")
@@ -99,7 +104,34 @@ fn inspected(connector: &Connector) -> Value {
     serde_json::to_value(shown).unwrap_or_default()
 }
 
-fn entry(entry: &Entry, caller: &Caller) -> Value {
+/// That a plugin is left alone because it kept failing: of the caller's organization, or, for an operator, of each.
+#[derive(Serialize)]
+struct Suspended {
+    organization: OrgId,
+    digest: Digest,
+    since: Timestamp,
+    /// From then on the next call tries it.
+    until: Timestamp,
+    /// The last fault's.
+    code: String,
+}
+
+/// Breakers run on a clock that nobody sets; `now` is the one that people read.
+fn suspensions(entry: &Entry, caller: &Caller, now: Timestamp) -> Vec<Suspended> {
+    let moment = Instant::now();
+    let own = |org: &OrgId| caller.role >= Role::Operator || *org == caller.org;
+    let found = entry.running.iter().flat_map(|connector| connector.plugin.suspensions(moment)).filter(|found| own(&found.org)).take(MAX_SUSPENSIONS);
+    let suspended = found.map(|Suspension { plugin, org, since, until, code }| Suspended {
+        organization: org,
+        digest: plugin,
+        since: now.minus(moment.saturating_duration_since(since)),
+        until: now.plus(until.saturating_duration_since(moment)),
+        code,
+    });
+    suspended.collect()
+}
+
+fn entry(entry: &Entry, caller: &Caller, now: Timestamp) -> Value {
     let mut value = match (&entry.active, entry.versions.first()) {
         (Some(connector), _) => inspected(connector),
         (None, Some(version)) => json!({"id": entry.id, "title": version.title, "version": version.version, "digest": version.digest}),
@@ -115,6 +147,7 @@ fn entry(entry: &Entry, caller: &Caller) -> Value {
         fields.insert("origin".to_owned(), json!(if entry.built_in { "built_in" } else { "installed" }));
         fields.insert("state".to_owned(), json!(state));
         fields.insert("versions".to_owned(), versions);
+        fields.insert("suspensions".to_owned(), json!(suspensions(entry, caller, now)));
     }
     value
 }
@@ -125,11 +158,11 @@ async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     params.finish()?;
     let entries = gateway.app.plugins.entries().into_iter();
     let found = entries.filter(|entry| paging.after.as_ref().is_none_or(|after| entry.id > *after)).take(paging.limit + 1).collect();
-    Ok(paging.answer(found, |entry| entry.id.clone(), |found| entry(found, &caller)))
+    Ok(paging.answer(found, |entry| entry.id.clone(), |found| entry(found, &caller, (gateway.app.clock)())))
 }
 
 async fn inspect(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
-    Ok(answer::json(StatusCode::OK, &entry(&gateway.app.plugins.entry(&id)?, &caller)))
+    Ok(answer::json(StatusCode::OK, &entry(&gateway.app.plugins.entry(&id)?, &caller, (gateway.app.clock)())))
 }
 
 /// The body is the component. 201 with what it asks for; 200 when these bytes were there already.
@@ -137,7 +170,14 @@ async fn upload(State(gateway): Shared, caller: Caller, request: Request) -> Ans
     require(&caller, Role::Operator)?;
     let _place = gateway.app.plugins.upload_place()?;
     let wasm = body::read_component(request, MAX_COMPONENT).await?;
-    let Uploaded { description, version, difference, new } = gateway.app.plugins.upload(&caller, wasm).await?;
+    let (uploading, by) = (gateway.clone(), caller.clone());
+    let uploaded = gateway.changing(async move {
+        let uploaded = uploading.app.plugins.upload(&by, wasm).await?;
+        let changed = audit::plugin(&by, "upload", &uploaded.description.id, None, Some(uploaded.version.digest), Vec::new());
+        let changed = uploaded.new.then_some(changed);
+        Ok((uploaded, changed))
+    });
+    let Uploaded { description, version, difference, new } = uploaded.await?;
     let offered = Offered {
         id: &description.id,
         summary: &description.summary,
@@ -169,7 +209,14 @@ async fn grant(State(gateway): Shared, caller: Caller, Path(id): Path<String>, r
     };
     let powers = Powers { capabilities: capabilities.iter().enumerate().filter_map(known).collect(), egress: egress.into_iter().collect() };
     let Some(digest) = digest.filter(|_| wrong.is_empty()) else { return Err(Error::fields(wrong).into()) };
-    let version = gateway.app.plugins.grant(&caller, &id, digest, powers).await?;
+    let (granting, by) = (gateway.clone(), caller.clone());
+    let granted = gateway.changing(async move {
+        let before = active(&granting, &id);
+        let version = granting.app.plugins.grant(&by, &id, digest, powers).await?;
+        let changed = audit::plugin(&by, "grant", &id, before, Some(digest), version.powers.words());
+        Ok((version, Some(changed)))
+    });
+    let version = granted.await?;
     Ok(answer::json(StatusCode::OK, &shown(&version, &caller)))
 }
 
@@ -180,7 +227,14 @@ async fn activate(State(gateway): Shared, caller: Caller, Path(id): Path<String>
     let digest = digest(&mut fields);
     fields.finish()?;
     let Some(digest) = digest else { return Err(Error::field("/digest", "is required").into()) };
-    let version = gateway.app.plugins.activate(&caller, &id, digest).await?;
+    let (activating, by) = (gateway.clone(), caller.clone());
+    let activated = gateway.changing(async move {
+        let before = active(&activating, &id);
+        let version = activating.app.plugins.activate(&by, &id, digest).await?;
+        let changed = audit::plugin(&by, "activate", &id, before, Some(digest), version.powers.words());
+        Ok((version, Some(changed)))
+    });
+    let version = activated.await?;
     Ok(answer::json(StatusCode::OK, &shown(&version, &caller)))
 }
 
@@ -188,8 +242,8 @@ async fn activate(State(gateway): Shared, caller: Caller, Path(id): Path<String>
 async fn remove(State(gateway): Shared, caller: Caller, Path(id): Path<String>) -> Answer {
     require(&caller, Role::Operator)?;
     let before = gateway.app.plugins.entry(&id)?;
-    gateway.app.connections.remove_plugin(&caller, &id, None).await?;
-    Ok(answer::json(StatusCode::OK, &entry(&before, &caller)))
+    removed(&gateway, &caller, &id, None).await?;
+    Ok(answer::json(StatusCode::OK, &entry(&before, &caller, (gateway.app.clock)())))
 }
 
 /// One version. Answers with what is left.
@@ -197,9 +251,24 @@ async fn remove_version(State(gateway): Shared, caller: Caller, Path((id, digest
     require(&caller, Role::Operator)?;
     let digest = Digest::try_from(digest)?;
     let before = gateway.app.plugins.entry(&id)?;
-    gateway.app.connections.remove_plugin(&caller, &id, Some(digest)).await?;
-    let left = gateway.app.plugins.entry(&id).unwrap_or(Entry { active: None, versions: Vec::new(), ..before });
-    Ok(answer::json(StatusCode::OK, &entry(&left, &caller)))
+    removed(&gateway, &caller, &id, Some(digest)).await?;
+    let left = gateway.app.plugins.entry(&id).unwrap_or(Entry { active: None, versions: Vec::new(), running: Vec::new(), ..before });
+    Ok(answer::json(StatusCode::OK, &entry(&left, &caller, (gateway.app.clock)())))
+}
+
+/// One version, or all of them.
+async fn removed(gateway: &Arc<Gateway>, caller: &Caller, id: &str, digest: Option<Digest>) -> Result<(), Error> {
+    let (removing, by, id) = (gateway.clone(), caller.clone(), id.to_owned());
+    let removed = gateway.changing(async move {
+        let before = digest.or_else(|| active(&removing, &id));
+        removing.app.connections.remove_plugin(&by, &id, digest).await?;
+        Ok(((), Some(audit::plugin(&by, "remove", &id, before, None, Vec::new()))))
+    });
+    removed.await
+}
+
+fn active(gateway: &Gateway, id: &str) -> Option<Digest> {
+    gateway.app.plugins.entry(id).ok()?.active.map(|connector| connector.plugin.digest())
 }
 
 /// `None`: it is wrong, and `fields` knows.

@@ -9,7 +9,7 @@ use super::openapi::tokens as described;
 use super::params::{Params, wrong};
 use super::problem::Problem;
 use super::routes::Routes;
-use super::{Answer, Shared, answer, require};
+use super::{Answer, Shared, answer, audit, require};
 use crate::model::{Caller, Error, Kind, OrgId, Role, Timestamp, TokenId, TokenRecord};
 
 pub fn routes() -> Routes {
@@ -98,7 +98,14 @@ async fn mint(State(gateway): Shared, caller: Caller, request: Request) -> Answe
             .with_remedy("If it was lost, revoke it and make another with a new key.")
             .into());
     }
-    let minted = gateway.app.tokens.mint(&org, role, &name, expires_at).await?;
+    let minting = gateway.clone();
+    let minted = gateway
+        .changing(async move {
+            let minted = minting.app.tokens.mint(&org, role, &name, expires_at).await?;
+            let changed = audit::token(&caller, "create", &minted.record);
+            Ok((minted, Some(changed)))
+        })
+        .await?;
     Ok(answer::json(StatusCode::CREATED, &shown(&minted.record, Some(&minted.text))))
 }
 
@@ -130,6 +137,13 @@ async fn revoke(State(gateway): Shared, caller: Caller, Path(id): Path<String>, 
     let org = organization(&caller, &mut params)?;
     params.finish()?;
     let id = id.parse().map_err(|_| Error::not_found("token_not_found", "there is no such token"))?;
-    let record = gateway.app.tokens.revoke(&org, id).await?;
+    let revoking = gateway.clone();
+    let record = gateway
+        .changing(async move {
+            let record = revoking.app.tokens.revoke(&org, id).await?;
+            let changed = audit::token(&caller, "revoke", &record);
+            Ok((record, Some(changed)))
+        })
+        .await?;
     Ok(answer::json(StatusCode::OK, &shown(&record, None)))
 }

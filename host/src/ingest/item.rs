@@ -12,7 +12,7 @@ use super::source::Source;
 use super::{AssetPlace, Sink};
 use crate::broker::{Object, Read};
 use crate::fetch::Body;
-use crate::model::{ConnectionId, Error, Result, Stored};
+use crate::model::{Actor, By, ConnectionId, Error, JobId, Purpose, Result, Stored};
 
 /// What a try needs beside its permit.
 pub(super) struct Try<'a, S> {
@@ -20,13 +20,15 @@ pub(super) struct Try<'a, S> {
     pub(super) records: &'a Records,
     pub(super) sink: &'a dyn Sink,
     pub(super) connection: ConnectionId,
+    pub(super) job: JobId,
     pub(super) max_bytes: u64,
 }
 
 impl<S: Source> Try<'_, S> {
     pub(super) async fn run(&self, place: &AssetPlace, permit: S::Permit) -> Result<Stored> {
         let known = self.known(place).await?;
-        let read = Read { if_none_match: known.as_ref().and_then(|stored| stored.etag.clone()), ..Read::default() };
+        let by = By { actor: Actor::Job(self.job), purpose: Purpose::Ingest };
+        let read = Read { if_none_match: known.as_ref().and_then(|stored| stored.etag.clone()), by: Some(by), ..Read::default() };
         let Object { status, meta, body } = self.source.open(permit, read).await?;
         match (status, known) {
             (304, Some(stored)) => {

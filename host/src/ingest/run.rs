@@ -228,7 +228,7 @@ impl<S: Source> Run<S> {
         let (Some(turn), Some((item, permit))) = (turn, self.planned.pop_front()) else { return };
         let engine = Arc::clone(&self.engine);
         let job = &self.job.value;
-        let connection = job.connection;
+        let (connection, id) = (job.connection, job.id);
         let place = AssetPlace {
             org: job.org.clone(),
             dataset: job.dataset.clone(),
@@ -241,8 +241,8 @@ impl<S: Source> Run<S> {
         self.fetching.spawn(
             async move {
                 let _flying = Flying::new();
-                let attempt =
-                    Try { source: &engine.source, records: &engine.records, sink: &*engine.sink, connection, max_bytes: engine.config.max_object_bytes };
+                let Engine { source, records, sink, config, .. } = &*engine;
+                let attempt = Try { source, records, sink: &**sink, connection, job: id, max_bytes: config.max_object_bytes };
                 let result = AssertUnwindSafe(attempt.run(&place, permit)).catch_unwind().await;
                 let result = result.unwrap_or_else(|_| Err(Error::internal("item_panicked", "the gateway broke off while it worked on this item")));
                 let result = result.map_err(|error| {

@@ -1,6 +1,7 @@
 //! The nouns: ids, validated newtypes, records and errors. No IO, no async, no clock.
 
 mod access;
+mod actor;
 mod ambient;
 mod connection;
 mod connector;
@@ -14,6 +15,7 @@ mod plan;
 mod timestamp;
 
 pub use access::{Caller, Organization, Role, TokenRecord};
+pub use actor::{Actor, Asker, By, Purpose};
 pub use ambient::{Clock, Random};
 pub use connection::{Connection, ConnectionState, LastTest, SealedSecret};
 pub use connector::{Capability, Description, Document, Entry, Finding, Page, Principal, SetupStep};

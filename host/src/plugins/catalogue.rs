@@ -62,6 +62,8 @@ pub struct Entry {
     pub active: Option<Arc<Connector>>,
     /// Newest first. Empty for what came with the gateway.
     pub versions: Vec<Version>,
+    /// Each version that runs: also one that only older connections use.
+    pub running: Vec<Arc<Connector>>,
 }
 
 /// Why a granted version cannot run. The log has the cause.
@@ -194,7 +196,9 @@ impl Entries {
         let mut versions: Vec<Version> =
             installed.into_iter().flat_map(|plugin| plugin.versions.values().map(|row| self.version(plugin, &row.value))).collect();
         versions.sort_by_key(|version| (std::cmp::Reverse(version.uploaded.at), version.digest));
-        Some(Entry { id: id.to_owned(), built_in, active: self.active(id).and_then(Result::ok), versions })
+        let loaded = versions.iter().filter_map(|version| self.loaded.get(&version.digest)?.as_ref().ok());
+        let running = self.built_in.get(id).into_iter().chain(loaded).cloned().collect();
+        Some(Entry { id: id.to_owned(), built_in, active: self.active(id).and_then(Result::ok), versions, running })
     }
 
     pub fn version(&self, plugin: &Installed, record: &VersionRecord) -> Version {

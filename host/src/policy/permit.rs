@@ -7,7 +7,9 @@ use url::Url;
 
 use super::web::{self, WIDEN, WebRequest};
 use super::{AddressPolicy, Egress, credential};
-use crate::model::{BucketName, Capability, Connection, Credential, Description, Error, HttpObject, Location, ObjectKey, Result, S3Object, Target, Timestamp};
+use crate::model::{
+    BucketName, By, Capability, Connection, Credential, Description, Error, HttpObject, Location, ObjectKey, Result, S3Object, Target, Timestamp,
+};
 
 /// A connection as it may be used: its record, its egress, what its plugin was granted. Made once for each version of a connection.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Grant {
     pub capabilities: BTreeSet<Capability>,
     /// Sessions and tokens obtained earlier are left to others: a test wants to know what the remote says now.
     pub asked_anew: Option<Timestamp>,
+    /// Who uses it, where a request does not say so itself.
+    pub by: By,
 }
 
 /// What is asked of the remote. All of them read.
@@ -57,13 +61,18 @@ impl Grant {
     /// Expands the egress. `Invalid` with field pointers when a setting does not fit its template.
     pub fn new(connection: Connection, description: &Description, capabilities: BTreeSet<Capability>, addresses: &AddressPolicy) -> Result<Self> {
         let egress = Egress::expand(&description.egress, &connection.settings, addresses)?;
-        Ok(Self { connection, egress, capabilities, asked_anew: None })
+        Ok(Self { connection, egress, capabilities, asked_anew: None, by: By::GATEWAY })
     }
 
     /// For a test that begins `now`.
     #[must_use]
     pub fn anew(&self, now: Timestamp) -> Self {
         Self { asked_anew: Some(now), ..self.clone() }
+    }
+
+    #[must_use]
+    pub fn used_by(&self, by: By) -> Self {
+        Self { by, ..self.clone() }
     }
 
     /// Judges one location of a plan: scheme, host, port, path, bucket and key inside the egress; credential's kind fits the

@@ -40,6 +40,11 @@ struct Record {
     /// Suspensions in a row.
     times: u32,
     changed: Instant,
+    /// Of the suspension that lasts, where one does.
+    since: Instant,
+    until: Instant,
+    /// What the last fault was.
+    code: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,17 @@ enum State {
     Open(Instant),
     /// One call is under way.
     Trial,
+}
+
+/// A plugin that is left alone for an organization now. After `until` the next call tries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    pub plugin: Digest,
+    pub org: OrgId,
+    pub since: Instant,
+    pub until: Instant,
+    /// The last fault's.
+    pub code: String,
 }
 
 /// One call under watch. Dropped without an outcome (its client left), it is a fault if it had used half of its CPU time by then.
@@ -95,7 +111,8 @@ impl Breaker {
         let mut records = self.records();
         if !records.contains_key(org) {
             make_room(&mut records, now);
-            records.insert(org.clone(), Record { faults: VecDeque::new(), state: State::Closed, times: 0, changed: now });
+            let record = Record { faults: VecDeque::new(), state: State::Closed, times: 0, changed: now, since: now, until: now, code: String::new() };
+            records.insert(org.clone(), record);
         }
         self.count.store(records.len(), Ordering::Relaxed);
         let Some(record) = records.get_mut(org) else { return };
@@ -114,7 +131,12 @@ impl Breaker {
         if trial || record.faults.len() >= self.tolerated {
             let pause = FIRST.saturating_mul(1 << record.times.min(8)).min(LONGEST);
             record.times = record.times.saturating_add(1);
+            if record.state == State::Closed {
+                record.since = now;
+            }
             record.state = State::Open(now + pause);
+            record.until = now + pause;
+            code.clone_into(&mut record.code);
             record.faults.clear();
             drop(records);
             if let Some(meter) = meter::get() {
@@ -141,6 +163,21 @@ impl Breaker {
         if let Some(record) = self.records().get_mut(org) {
             record.state = State::Open(now);
         }
+    }
+
+    /// Whom it is left alone for at `now`, by organization.
+    pub fn suspensions(&self, now: Instant) -> Vec<Suspension> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let records = self.records();
+        // Of one whose time is over nobody can say whether it still fails, until a call tries.
+        let suspended = records.iter().filter(|(_, record)| record.state != State::Closed && record.until > now);
+        let mut found: Vec<_> = suspended
+            .map(|(org, record)| Suspension { plugin: self.plugin, org: org.clone(), since: record.since, until: record.until, code: record.code.clone() })
+            .collect();
+        found.sort_by(|one, other| one.org.cmp(&other.org));
+        found
     }
 
     fn records(&self) -> MutexGuard<'_, HashMap<OrgId, Record>> {

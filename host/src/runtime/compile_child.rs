@@ -3,7 +3,8 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Uid, geteuid, nice, set_dumpable_behavior, setrlimit};
+use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use wasmtime::Engine;
 
 use super::compile::reason;
@@ -20,38 +21,66 @@ const UNCONFINED: u8 = 4;
 pub const ENVIRONMENT: [(&str, &str); 2] = [("RAYON_NUM_THREADS", "2"), ("MIMALLOC_ARENA_RESERVE", "65536")];
 
 const MEMORY: u64 = 1 << 30;
-/// Seconds, of all threads together.
-const CPU: u64 = 60;
+/// Seconds, of all threads together. The largest components that we know, of 12 and 20 MiB, take half of it.
+const CPU: u64 = 30;
 const FILES: u64 = 32;
 const NICE: i32 = 5;
+/// The user and group that own nothing.
+const NOBODY: u32 = 65534;
+/// A component of nothing.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// For `main`, before any thread runs.
 #[must_use]
 pub fn run() -> ExitCode {
-    if confine().is_err() {
+    let Ok(engine) = Engine::new(&engine::compiling()) else { return ExitCode::from(UNCONFINED) };
+    if confine(CPU).is_err() || settle_threads(&engine).is_err() {
         return ExitCode::from(UNCONFINED);
     }
-    match compile() {
+    match compile(&engine) {
         Ok(code) => code,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Not RLIMIT_NPROC: it counts every process of the user, the gateway's own threads too, and does not bind root.
-fn confine() -> rustix::io::Result<()> {
-    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+/// Of the process, and of the thread that calls: what it starts later is as confined.
+fn confine(cpu: u64) -> rustix::io::Result<()> {
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)?;
     limit(Resource::Nofile, FILES)?;
     limit(Resource::As, MEMORY)?;
-    limit(Resource::Cpu, CPU)?;
-    nice(NICE).map(drop)
+    limit(Resource::Cpu, cpu)?;
+    nice(NICE)?;
+    if geteuid().is_root() {
+        // No limit of processes binds the machine's root. Where this fails it is no such root (a namespace without that user), or has no
+        // more power than any user.
+        let _ = become_nobody();
+    }
+    set_no_new_privs(true)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
-fn compile() -> io::Result<ExitCode> {
+fn become_nobody() -> rustix::io::Result<()> {
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)
+}
+
+/// The compiler has its threads from the first component on; after them there is none more, and no other program. The limit is on what
+/// this process may start, not on what its user already runs.
+fn settle_threads(engine: &Engine) -> io::Result<()> {
+    engine.precompile_component(EMPTY).map_err(io::Error::other)?;
+    limit(Resource::Nproc, 0).map_err(io::Error::from)
+}
+
+fn limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+}
+
+fn compile(engine: &Engine) -> io::Result<ExitCode> {
     let mut wasm = Vec::new();
     io::stdin().lock().take(MAX_COMPONENT as u64 + 1).read_to_end(&mut wasm)?;
-    let engine = Engine::new(&engine::compiling()).map_err(io::Error::other)?;
     let mut out = io::stdout().lock();
     let code = match engine.precompile_component(&wasm) {
         Ok(compiled) => {
@@ -67,3 +96,7 @@ fn compile() -> io::Result<ExitCode> {
     out.flush()?;
     Ok(code)
 }
+
+#[cfg(test)]
+#[path = "tests/compile_child.rs"]
+mod tests;

@@ -39,6 +39,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
 use crate::model::Result;
+pub use breaker::Suspension;
 use cache::Cache;
 pub use compile::Compiler;
 pub use compile_child::{VERB as COMPILE_VERB, run as compile_as_child};

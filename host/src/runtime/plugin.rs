@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::bindings::portcullis::connector::types;
+use super::breaker::Suspension;
 use super::limits::SOURCES;
 use super::session::{Guest, call};
 use super::{answers, lift, lower};
@@ -38,6 +39,12 @@ impl Plugin {
     #[must_use]
     pub fn imports(&self) -> &BTreeSet<Capability> {
         &self.imports
+    }
+
+    /// For which organizations it is left alone now, because it kept failing.
+    #[must_use]
+    pub fn suspensions(&self, now: Instant) -> Vec<Suspension> {
+        self.guest.suspensions(now)
     }
 
     /// Whether any call so far has logged more than it may: what was too much was dropped.

@@ -9,7 +9,7 @@ use wasmtime::Store;
 
 use super::Runtime;
 use super::bindings::{FullConnector, FullConnectorPre};
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Suspension};
 use super::call::{Call, Power};
 use super::fault;
 use super::gate::{Pass, Share};
@@ -68,6 +68,10 @@ impl Guest {
     pub fn new(runtime: Arc<Runtime>, digest: Digest, pre: FullConnectorPre<Call>) -> Self {
         let (share, breaker) = (Share::new(runtime.limits.concurrency), Breaker::new(digest, runtime.limits.faults));
         Self { digest, runtime, pre, share, breaker, log_cut: AtomicBool::new(false) }
+    }
+
+    pub fn suspensions(&self, now: Instant) -> Vec<Suspension> {
+        self.breaker.suspensions(now)
     }
 
     /// Whether a call of it has ever logged more than it may.

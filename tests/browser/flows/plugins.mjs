@@ -98,4 +98,24 @@ export default async ({ page, held, look }) => {
   await dialog.getByRole("button", { name: "Remove" }).click();
   await page.locator("main").getByText("files_bearer was removed.").waitFor();
   same(await card.count(), 0, "it is gone");
+
+  // One that keeps failing is left alone, and says for whom and why.
+  const bearer = { authorization: `Bearer ${scene.token}` };
+  const uploaded = await fetch(`${scene.url}/api/v1/plugins`, {
+    method: "POST",
+    headers: { ...bearer, "content-type": "application/wasm" },
+    body: readFileSync(scene.failing),
+  });
+  const { digest, imports, egress } = await uploaded.json();
+  await api("POST", "/plugins/hostile/grant", { digest, capabilities: imports, egress });
+  const config = { hostname: "localhost", port: scene.origin_port, token: scene.bearer, mode: "trap", on: "locate" };
+  same((await api("POST", "/connections", { name: "failing", type: "hostile", config })).status, "ready", "it fails later");
+  const read = `${scene.url}/api/v1/objects?connection=failing&source_path=${encodeURIComponent(`https://localhost:${scene.origin_port}/basic/a.txt`)}`;
+  for (let time = 0; time < 5; time++) same((await fetch(read, { headers: bearer })).status, 502, "it traps");
+  await page.goto(`${scene.url}/#/about`);
+  await page.goto(`${scene.url}/#/plugins`);
+  const suspended = page.locator('[data-plugin="hostile"] [data-suspended="default"]');
+  await suspended.waitFor();
+  check((await suspended.textContent()).includes("plugin_trap"), "what it failed with is shown");
+  await look("suspended");
 };

@@ -19,7 +19,7 @@ export default async ({ page, look }) => {
   check(!(await buttons()).some((text) => /Test|Edit|Disable|Delete/.test(text)), "nor changes");
   same(await page.locator("details.setup").count(), 0, "the setup is the admins'");
   await look("member-one");
-  for (const at of ["connections/new", "connections/films/edit", "connections/films/setup", "tokens"]) {
+  for (const at of ["connections/new", "connections/films/edit", "connections/films/setup", "tokens", "audit"]) {
     await page.goto(`${scene.url}/#/${at}`);
     await heading(page, "There is nothing here").waitFor();
   }
@@ -36,7 +36,7 @@ export default async ({ page, look }) => {
 
   await page.getByRole("button", { name: "Sign out" }).click();
   await signIn(page, { token: admin.token });
-  same(await sections(page), ["Connections", "Browse", "Ingest", "Plugins", "Tokens", "About"], "an admin's sections");
+  same(await sections(page), ["Connections", "Browse", "Ingest", "Plugins", "Audit", "Tokens", "About"], "an admin's sections");
   await page.goto(`${scene.url}/#/tokens`);
   await page.getByLabel("Role").waitFor();
   same((await page.getByLabel("Role").locator("option").allTextContents()).length, 2, "no admin makes an operator");

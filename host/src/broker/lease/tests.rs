@@ -102,7 +102,7 @@ impl World {
         let clock: Clock = Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));
         let random: Random = Arc::new(|bytes| bytes.fill(0xAB));
         let role = role.map(|role| RoleArn::new(role).expect("an ARN"));
-        Self { leases: Leases::new(sts.clone(), role, Region::new("us-east-1").expect("a region"), clock, random), sts }
+        Self { leases: Leases::new(sts.clone(), role, Region::new("us-east-1").expect("a region"), clock.clone(), random, Uses::new(clock)), sts }
     }
     fn pass(&self, seconds: i64) {
         self.sts.now.fetch_add(seconds * 1000, Ordering::SeqCst);
@@ -135,7 +135,7 @@ fn grant_of(org: &str, egress: Vec<EgressRule>) -> Arc<Grant> {
             now,
         )
     };
-    Arc::new(Grant { connection, egress: Egress(egress), capabilities: BTreeSet::new(), asked_anew: None })
+    Arc::new(Grant { connection, egress: Egress(egress), capabilities: BTreeSet::new(), asked_anew: None, by: By::GATEWAY })
 }
 
 fn grant() -> Arc<Grant> {
@@ -303,7 +303,7 @@ async fn c21_another_revision_or_recipe_has_its_own_session() {
     world.session(&first, &credential(1800)).await.expect("a session");
     let mut connection = first.connection.clone();
     connection.revision = 2;
-    let second = Arc::new(Grant { connection, egress: first.egress.clone(), capabilities: BTreeSet::new(), asked_anew: None });
+    let second = Arc::new(Grant { connection, egress: first.egress.clone(), capabilities: BTreeSet::new(), asked_anew: None, by: By::GATEWAY });
     world.session(&second, &credential(3600)).await.expect("a session");
     assert_eq!(world.asked_for_customer(), 3);
 }

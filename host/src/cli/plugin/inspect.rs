@@ -24,6 +24,9 @@ const PROPERTIES: &[Column] = &[
     ("settings", "/settings"),
 ];
 
+/// For whom it is left alone now, because it kept failing.
+const SUSPENSIONS: &[Column] = &[("SUSPENDED FOR", "/organization"), ("SINCE", "/since"), ("UNTIL", "/until"), ("LAST FAULT", "/code"), ("DIGEST", "/digest")];
+
 #[derive(Args)]
 pub(in crate::cli) struct Inspect {
     /// A connector's id, as https_basic.
@@ -35,12 +38,14 @@ impl Inspect {
         let path: Vec<_> = ROUTE.into_iter().chain([self.connector.as_str()]).collect();
         let plugin = client.get(&path, &[]).await?;
         output.record(PROPERTIES, &plugin)?;
-        match plugin.get("versions").and_then(Value::as_array) {
-            Some(versions) if output.format == Format::Table && !versions.is_empty() => {
-                output.text("\n")?;
-                output.rows(VERSIONS, versions)
+        if output.format == Format::Table {
+            for (columns, name) in [(VERSIONS, "versions"), (SUSPENSIONS, "suspensions")] {
+                if let Some(rows) = plugin.get(name).and_then(Value::as_array).filter(|rows| !rows.is_empty()) {
+                    output.text("\n")?;
+                    output.rows(columns, rows)?;
+                }
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }

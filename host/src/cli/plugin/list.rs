@@ -12,6 +12,7 @@ const COLUMNS: &[Column] = &[
     ("VERSION", "/version"),
     ("STATE", "/state"),
     ("ORIGIN", "/origin"),
+    ("SUSPENDED UNTIL", "/suspensions/0/until"),
     ("CAPABILITIES", "/capabilities"),
     ("DIGEST", "/digest"),
 ];

@@ -2,6 +2,7 @@
 //!
 //! It needs no token, and shows nothing but what kinds of storage there are. A connector is listed from the moment it is active.
 
+pub mod audit;
 pub mod connections;
 mod connectors;
 pub mod datasets;

@@ -87,6 +87,17 @@ pub fn schemas() -> Value {
         ("origin", json!({"enum": ["built_in", "installed"]})),
         ("state", json!({"enum": ["active", "pending", "broken"]})),
         ("versions", json!({"type": "array", "items": refer("PluginVersion"), "description": "Of an installed plugin, the newest first."})),
+        (
+            "suspensions",
+            json!({"type": "array", "maxItems": 100, "items": refer("PluginSuspension"), "description": "Of the caller's organization; for an operator, of each."}),
+        ),
+    ];
+    let suspension = [
+        ("organization", refer("Organization")),
+        ("digest", refer("Digest")),
+        ("since", refer("Timestamp")),
+        ("until", json!({"allOf": [refer("Timestamp")], "description": "From then on the next call tries it."})),
+        ("code", json!({"type": "string", "description": "The last fault's."})),
     ];
     let active = [("imports", capabilities.clone()), ("granted", capabilities.clone())];
     let version = [
@@ -131,6 +142,7 @@ pub fn schemas() -> Value {
     json!({
         "Connector": object(&connector, &[]),
         "Plugin": object(&plugin, &[connector.as_slice(), active.as_slice()].concat()),
+        "PluginSuspension": object(&suspension, &[]),
         "PluginVersion": object(&version, &by_whom),
         "PluginOffered": object(&[version.as_slice(), offered.as_slice()].concat(), &by_whom),
         "PluginDifference": object(

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{connections, datasets, health, ingestion, or_null, organizations, plan, plugins, refer, signed, tokens};
+use super::{audit, connections, datasets, health, ingestion, or_null, organizations, plan, plugins, refer, signed, tokens};
 
 pub fn fixed() -> Map<String, Value> {
     let mut schemas = Map::new();
@@ -16,6 +16,7 @@ pub fn fixed() -> Map<String, Value> {
         datasets::schemas(),
         organizations::schemas(),
         tokens::schemas(),
+        audit::schemas(),
         health::schemas(),
     ] {
         if let Value::Object(part) = part {

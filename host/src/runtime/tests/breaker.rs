@@ -152,3 +152,25 @@ fn p30_what_is_remembered_is_bounded() {
     assert_eq!(case.breaker.records().len(), MOST);
     assert_eq!(case.breaker.count.load(Ordering::Relaxed), MOST);
 }
+
+#[test]
+fn p30_a_suspension_says_for_whom_since_when_until_when_and_why() {
+    let mut case = case();
+    for _ in 0..4 {
+        case.trap("one");
+        case.trap("two");
+    }
+    assert_eq!(case.breaker.suspensions(case.now), [], "faults alone are none");
+    case.call("one", Err(Error::plugin_fault("plugin_memory", "")));
+    let (since, org) = (case.now, OrgId::new("one").unwrap());
+    let first = Suspension { plugin: Digest([7; 32]), org, since, until: since + FIRST, code: "plugin_memory".to_owned() };
+    assert_eq!(case.breaker.suspensions(case.now), [first.clone()]);
+    case.after(10);
+    assert_eq!(case.breaker.suspensions(case.now), [], "the next call tries");
+    case.trap("one");
+    let longer = Suspension { until: case.now + 2 * FIRST, code: "plugin_trap".to_owned(), ..first };
+    assert_eq!(case.breaker.suspensions(case.now), [longer], "it failed again: the same suspension goes on");
+    case.after(20).call("one", Ok(()));
+    case.after(1);
+    assert_eq!(case.breaker.suspensions(case.now), []);
+}

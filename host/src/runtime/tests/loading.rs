@@ -1,7 +1,10 @@
 //! What is refused before it runs, each with its own code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
 
 use super::guest::{Guest, component_with, load, runtime};
 use crate::model::{Capability, Kind};
@@ -53,24 +56,47 @@ async fn p18_a_component_cut_off_anywhere_is_refused() {
 }
 
 #[tokio::test]
-async fn p18_flipped_bits_never_harm_the_host() {
+async fn p18_ten_thousand_flipped_bits_never_harm_the_host() {
+    let dir = tempfile::tempdir().unwrap();
     let wasm = Guest::default().component();
-    let runtime = runtime(Limits::default());
-    // A fixed sequence (xorshift), so that a failure can be repeated.
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..300 {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        let mut flipped = wasm.clone();
-        let at = usize::try_from(seed).unwrap() % (flipped.len() * 8);
+    let config = RuntimeConfig { limits: Limits::default(), compiler: Compiler::InProcess, cache_dir: Some(dir.path().to_owned()), cache_key: [1; 32] };
+    let runtime = Runtime::new(config, None).unwrap();
+    let (mut refused, mut loaded) = (BTreeMap::<String, u32>::new(), BTreeSet::new());
+    let flips = stream::iter(0..10_000).map(|number| {
+        let (runtime, mut flipped) = (Arc::clone(&runtime), wasm.clone());
+        let at = nth_bit(number, flipped.len());
         flipped[at / 8] ^= 1 << (at % 8);
-        // A flip in a name or in data may well leave a plugin that loads: what counts is an answer.
-        if let Err(error) = runtime.load(&flipped, &BTreeSet::new()).await {
-            assert_ne!(error.kind(), Kind::Internal, "bit {at}: {error:?}");
+        async move {
+            // A flip in a name or in data may well leave a plugin that loads: what counts is an answer.
+            let answer = runtime.load(&flipped, &BTreeSet::new()).await.map(|plugin| plugin.digest());
+            if answer.is_err() {
+                runtime.forget(crate::runtime::sha256(&flipped)).await;
+            }
+            (at, answer)
+        }
+    });
+    let mut flips = flips.buffer_unordered(4);
+    while let Some((at, answer)) = flips.next().await {
+        match answer {
+            Ok(digest) => drop(loaded.insert(digest)),
+            Err(error) => {
+                assert_ne!(error.kind(), Kind::Internal, "bit {at}: {error:?}");
+                *refused.entry(error.code().to_owned()).or_default() += 1;
+            }
         }
     }
+    println!("{} loaded, refused: {refused:?}", loaded.len());
+    assert!(refused.get("invalid_component").is_some_and(|count| *count > 1000), "{refused:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), loaded.len(), "nothing is left of those that were refused");
     assert!(runtime.load(&wasm, &BTreeSet::new()).await.is_ok(), "and the next one loads");
+}
+
+/// A fixed sequence (splitmix64) of bits of so many bytes, so that a failure can be repeated.
+fn nth_bit(number: u64, bytes: usize) -> usize {
+    let mut mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    usize::try_from((mixed ^ (mixed >> 31)) % (bytes as u64 * 8)).unwrap()
 }
 
 #[tokio::test]
