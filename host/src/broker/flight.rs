@@ -89,8 +89,7 @@ impl<V: Perishable> Slot<V> {
         outcome.map(|(value, _)| value)
     }
 
-    /// Whether it was this caller's exchange that brought it.
-
+    /// And whether it was this caller's exchange that brought it.
     async fn exchange_once<F, Exchange>(self: &Arc<Self>, clock: &Clock, since: Timestamp, exchange: F) -> Result<(Arc<V>, bool)>
     where
         F: FnOnce() -> Exchange,
