@@ -129,7 +129,7 @@ impl Ingest {
 
     /// Makes the job `id` of what did not complete in `ended` (SPEC C36). `Conflict` (`job_not_finished`, `nothing_to_retry`), and what `submit` says.
     pub async fn retry(&self, org: &OrgId, ended: JobId, id: JobId) -> Result<Job> {
-        self.0.retry(org, ended, id).await
+        self.engine.retry(org, ended, id).await
     }
 
     /// `NotFound` (`job_not_found`), also for another organization's.

@@ -76,7 +76,7 @@ impl<S: Source> Engine<S> {
         if assets.is_empty() {
             return Err(Error::conflict("nothing_to_retry", "every asset of the job completed"));
         }
-        self.submit(org, Submission { id, dataset: job.dataset, connection: job.connection.to_string(), assets }).await
+        self.submit(org, Submission { id, dataset: job.dataset, connection: Some(job.connection.to_string()), assets }).await
     }
 
     async fn take_in(self: &Arc<Self>, place: Place<S>, job: Job, items: Vec<ItemRecord>) -> Result<Job> {
