@@ -189,7 +189,7 @@ fn b14_old_files_are_dropped_and_what_is_left_is_still_whole() {
         let why = broken(folder.path()).unwrap().1;
         assert!(why.contains("at its beginning are missing"), "{what}: one more is missing: {why}");
     }
-    assert_eq!(files::numbers(full(ALL).path()).unwrap().len(), 5, "and none is dropped without a reason");
+    assert_eq!(files::numbers(full(ALL).path()).unwrap().len(), 4, "and none is dropped without a reason");
 }
 
 fn clock() -> (Clock, Arc<AtomicI64>) {
@@ -276,7 +276,7 @@ fn b14_uses_that_differ_in_nothing_are_one_line_and_none_is_lost() {
 #[test]
 fn b14_what_waits_to_be_written_is_bounded() {
     let (uses, acme) = (Uses::new(clock().0), grant("acme"));
-    let permitted = permit(&acme, &format!("/{}", "é".repeat(2000)), &bearer());
+    let permitted = permit(&acme, &format!("/{}", "%C3%A9".repeat(500)), &bearer());
     let mut taken = 0;
     let error = loop {
         match uses.begin(&permitted, by(taken)) {
