@@ -30,8 +30,12 @@ const COLUMNS: &[Column] = &[
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// List uses of credentials and changes, the newest first.
+    #[command(
+        after_help = "Examples:\n  portcullis audit list --connection media --since 2030-01-31T00:00:00Z\n  portcullis audit list --verb fetch --output json"
+    )]
     List(List),
     /// Check the whole log against its chain, on the gateway's machine: it need not run. Exit code 1 if a line was changed or is missing.
+    #[command(after_help = "Example:\n  portcullis audit verify --data-dir /var/lib/portcullis/data")]
     Verify(Verify),
 }
 

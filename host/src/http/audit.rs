@@ -13,7 +13,7 @@ use super::params::{Params, wrong};
 use super::routes::Routes;
 use super::{Answer, Gateway, Shared, require};
 use crate::audit::{Changed, Filter, Page};
-use crate::model::{Actor, Asker, Caller, Connection, Digest, Error, OrgId, Organization, Result, Role, TokenRecord};
+use crate::model::{Actor, Asker, Caller, Connection, Dataset, Digest, Error, OrgId, Organization, Result, Role, TokenRecord};
 use crate::runtime::sha256;
 
 /// Of uses, of changes, and of the log itself.
@@ -97,6 +97,12 @@ pub fn token(caller: &Caller, verb: &'static str, record: &TokenRecord) -> Chang
 
 pub fn organization(caller: &Caller, verb: &'static str, record: &Organization) -> Changed {
     Changed { after: digest_of(record), ..changed(caller, verb, "organization", record.id.to_string()) }
+}
+
+/// Its default connection was set.
+pub fn dataset(caller: &Caller, record: &Dataset) -> Changed {
+    let (org, connection) = (Some(caller.org.clone()), record.default_connection);
+    Changed { org, connection, after: digest_of(record), ..changed(caller, "change", "dataset", record.id.to_string()) }
 }
 
 pub fn plugin(caller: &Caller, verb: &'static str, id: &str, before: Option<Digest>, after: Option<Digest>, powers: Vec<String>) -> Changed {

@@ -9,7 +9,7 @@ use super::body::{self, MAX_BODY};
 use super::openapi::datasets as described;
 use super::params::wrong;
 use super::routes::Routes;
-use super::{Answer, Shared, answer, require};
+use super::{Answer, Shared, answer, audit, require};
 use crate::model::{Caller, ConnectionId, ConnectionName, Dataset, DatasetId, Role, Timestamp};
 
 pub fn routes() -> Routes {
@@ -49,5 +49,13 @@ async fn set(State(gateway): Shared, caller: Caller, Path(id): Path<String>, req
         fields.wrong("default_connection", "is required: a connection's name or id, or null for none");
     }
     fields.finish()?;
-    Ok(show(&gateway.app.ingest.set_dataset(&caller.org, id, given.flatten().as_deref()).await?))
+    let setting = {
+        let gateway = gateway.clone();
+        async move {
+            let set = gateway.app.ingest.set_dataset(&caller.org, id, given.flatten().as_deref()).await?;
+            let changed = audit::dataset(&caller, &set.0);
+            Ok((set, Some(changed)))
+        }
+    };
+    Ok(show(&gateway.changing(setting).await?))
 }

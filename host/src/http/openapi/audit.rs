@@ -51,7 +51,7 @@ pub fn schemas() -> Value {
                 "count": count,
                 "outcome": {"type": "string", "description": "`ok`, or the code of the error."},
                 "since": refer("Timestamp"),
-                "subject": {"enum": ["connection", "token", "organization", "plugin"]},
+                "subject": {"enum": ["connection", "token", "organization", "plugin", "dataset"]},
                 "id": text,
                 "name": text,
                 "before": refer("Digest"),

@@ -220,7 +220,7 @@ fn plugins() -> Value {
         "change": null,
         "grant_required": true,
     });
-    let installed = json!({"imports": ["http"], "granted": ["http"], "origin": "installed", "state": "active", "versions": [version]});
+    let installed = json!({"imports": ["http"], "granted": ["http"], "origin": "installed", "state": "active", "suspensions": [], "versions": [version]});
     json!({
         "Plugin": with(&about, installed),
         "Connector": about,
@@ -252,7 +252,27 @@ fn tenants() -> Value {
 }
 
 fn gateway() -> Value {
+    let hash = |digit: &str| digit.repeat(64);
     json!({
+        "AuditLine": {
+            "seq": 42,
+            "time": LATER,
+            "kind": "use",
+            "org": ORGANIZATION,
+            "actor": format!("token:{TOKEN}"),
+            "verb": "fetch",
+            "how": "sign_request",
+            "connection": CONNECTION_ID,
+            "version": 2,
+            "plugin": DIGEST,
+            "target": "my-bucket",
+            "objects": ["2026/cat.jpg"],
+            "count": 3,
+            "since": MADE,
+            "outcome": "ok",
+            "prev": hash("a"),
+            "hash": hash("b"),
+        },
         "Health": {"status": "ok"},
         "Readiness": {"status": "ready", "store": "ok", "sink": "ok", "connectors": "ok"},
         "Version": {"name": "portcullis", "version": env!("CARGO_PKG_VERSION")},
@@ -262,20 +282,20 @@ fn gateway() -> Value {
 /// What a problem of this status may look like.
 pub fn problem(status: u16) -> Value {
     let (code, detail, remedy) = match status {
-        400 => ("invalid_parameter", "'limit' is a number from 1 to 500", None),
-        401 => ("unauthorized", "a token is needed", Some("Send one header: Authorization: Bearer <token>.")),
-        403 => ("role_required", "only an admin of the organization may do this", None),
-        404 => ("connection_not_found", "there is no such connection", None),
-        408 => ("request_timeout", "the body took too long to arrive", None),
-        409 => ("name_taken", "another connection has this name", Some("Choose another name, or delete the other connection first.")),
-        412 => ("stale_version", "the connection is at version 3 by now", None),
-        413 => ("body_too_large", "a body is at most 1048576 bytes here", None),
-        415 => ("unsupported_media_type", "send the body as Content-Type: application/json", None),
-        422 => ("invalid_field", "/name: is 3 to 255 lower-case letters, digits and '_'", None),
-        429 => ("too_many_failures", "too many wrong tokens from this address", None),
-        502 => ("permission_denied", "the remote refused: AccessDenied", Some("Test the connection: its findings say what the remote wants.")),
-        503 => ("plugins_busy", "too many calls of plugins wait already", Some("Try again in a moment.")),
-        _ => ("internal_error", "the gateway failed; its log names the request id", None),
+        400 => ("invalid_parameter", "'limit' is a number from 1 to 500", "Correct the request."),
+        401 => ("unauthorized", "a token is needed", "Send one header: Authorization: Bearer <token>."),
+        403 => ("role_required", "only an admin of the organization may do this", "Ask an admin of the organization."),
+        404 => ("connection_not_found", "there is no such connection", "Check its name or id: `GET /api/v1/connections` lists those of your organization."),
+        408 => ("request_timeout", "the body took too long to arrive", "Send it again, faster."),
+        409 => ("name_taken", "another connection has this name", "Choose another name, or delete the other connection first."),
+        412 => ("stale_version", "the connection is at version 3 by now", "Read it again, then send the change with the new version."),
+        413 => ("body_too_large", "a body is at most 1048576 bytes here", "Send less at once."),
+        415 => ("unsupported_media_type", "send the body as Content-Type: application/json", "Send the header Content-Type: application/json."),
+        422 => ("invalid_field", "/name: is 3 to 255 lower-case letters, digits and '_'", "Correct the fields that are named."),
+        429 => ("too_many_failures", "too many wrong tokens from this address", "Wait as long as Retry-After says."),
+        502 => ("permission_denied", "the remote refused: AccessDenied", "Test the connection: its findings say what the remote wants."),
+        503 => ("plugins_busy", "too many calls of plugins wait already", "Try again in a moment."),
+        _ => ("internal_error", "the gateway failed; its log names the request id", "Ask the operator of the gateway, with the request id."),
     };
     let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
     let mut problem = json!({
@@ -285,12 +305,10 @@ pub fn problem(status: u16) -> Value {
         "detail": detail,
         "code": code,
         "request_id": "5b1f0c5e-2a",
+        "remedy": remedy,
     });
-    if let Value::Object(fields) = &mut problem {
-        fields.extend(remedy.map(|remedy| ("remedy".to_owned(), remedy.into())));
-        if status == 422 {
-            fields.insert("errors".to_owned(), json!([{"pointer": "/name", "detail": "is 3 to 255 lower-case letters, digits and '_'"}]));
-        }
+    if let (422, Value::Object(fields)) = (status, &mut problem) {
+        fields.insert("errors".to_owned(), json!([{"pointer": "/name", "detail": "is 3 to 255 lower-case letters, digits and '_'"}]));
     }
     problem
 }
