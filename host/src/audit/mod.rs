@@ -151,7 +151,7 @@ impl Writer {
             let outcome = self.write(changes, flush || ended).await;
             for answer in answers {
                 // Whoever gave up waiting needs no answer.
-                let _ = answer.send(outcome.as_ref().map(|()| ()).map_err(again));
+                let _ = answer.send(outcome.as_ref().copied().map_err(again));
             }
             if ended {
                 return;

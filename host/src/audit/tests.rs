@@ -328,7 +328,7 @@ async fn b14_a_page_is_the_newest_first_and_goes_on_where_it_ended() {
     let change = |number: u128, org: &str| Changed {
         org: Some(OrgId::new(org).unwrap()),
         actor: Actor::Token(TokenId(uuid::Uuid::from_u128(number % 2))),
-        verb: if number % 3 == 0 { "delete" } else { "create" },
+        verb: if number.is_multiple_of(3) { "delete" } else { "create" },
         subject: "connection",
         id: number.to_string(),
         connection: None,

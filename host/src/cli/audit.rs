@@ -47,7 +47,7 @@ pub(super) struct List {
     /// A connection's name or id.
     #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
-    /// token:<id>, job:<id> or gateway.
+    /// token:ID, job:ID or gateway.
     #[arg(long)]
     actor: Option<String>,
     /// What was done, as fetch, ingest, test, create or grant.

@@ -164,7 +164,7 @@ fn p30_a_suspension_says_for_whom_since_when_until_when_and_why() {
     case.call("one", Err(Error::plugin_fault("plugin_memory", "")));
     let (since, org) = (case.now, OrgId::new("one").unwrap());
     let first = Suspension { plugin: Digest([7; 32]), org, since, until: since + FIRST, code: "plugin_memory".to_owned() };
-    assert_eq!(case.breaker.suspensions(case.now), [first.clone()]);
+    assert_eq!(case.breaker.suspensions(case.now), std::slice::from_ref(&first));
     case.after(10);
     assert_eq!(case.breaker.suspensions(case.now), [], "the next call tries");
     case.trap("one");

@@ -85,7 +85,6 @@ async fn p18_ten_thousand_flipped_bits_never_harm_the_host() {
             }
         }
     }
-    println!("{} loaded, refused: {refused:?}", loaded.len());
     assert!(refused.get("invalid_component").is_some_and(|count| *count > 1000), "{refused:?}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), loaded.len(), "nothing is left of those that were refused");
     assert!(runtime.load(&wasm, &BTreeSet::new()).await.is_ok(), "and the next one loads");
