@@ -288,7 +288,18 @@ fn b14_what_waits_to_be_written_is_bounded() {
     assert_eq!((taken, error.code(), error.retry_after()), (4096, "audit_unavailable", Some(1)));
     let told = used(&uses);
     assert_eq!(told.len(), 4096);
-    assert!(told.iter().all(|used| used.objects[0].len() <= 1024));
+    let named: usize = told.iter().flat_map(|used| &used.objects).map(String::len).sum();
+    assert!((1 << 20) - 1024 < named && named <= 1 << 20, "{named}");
+    for used in &told {
+        let whole = used.objects.is_empty() && used.unlisted == 1 || used.objects.iter().all(|object| object.len() <= 1024) && used.unlisted == 0;
+        assert!(whole && used.count == 1, "{used:?}");
+    }
+    let long = Uses::new(clock().0);
+    for end in ["a", "b"] {
+        let permitted = permit(&acme, &format!("/{}{end}", "%C3%A9".repeat(500)), &bearer());
+        long.begin(&permitted, by(1)).unwrap().end(Ok(())).unwrap();
+    }
+    assert_eq!(used(&long)[0].objects.len(), 1, "what is cut off is the same object");
     assert!(uses.begin(&permitted, by(1)).is_ok(), "after they were taken there is room");
     let job = What::Use(Used { actor: Actor::Job(JobId(uuid::Uuid::nil())), objects: vec!["\u{1}".repeat(1024); 32], ..told[0].clone() });
     let line = Key(KEY).line(&mut (0, String::new()), NOW, &job).unwrap();

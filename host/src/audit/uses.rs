@@ -18,15 +18,24 @@ const MOST: usize = 4096;
 /// Objects that one tally names, and bytes of each: an S3 key fits.
 const OBJECTS: usize = 32;
 const OBJECT: usize = 1024;
+/// Bytes of objects that all tallies together name: whoever reads many long paths must not push what others did out of the log.
+const NAMED: usize = 1 << 20;
 
 pub struct Uses {
-    tallies: Mutex<HashMap<Whose, Vec<Tally>>>,
+    counted: Mutex<Counted>,
+    /// How many tallies there are.
     count: AtomicUsize,
     /// The log cannot be written: no credential is used (SECURITY A22).
     closed: AtomicBool,
     /// There are as many tallies as there may be.
     pub(super) full: Notify,
     clock: Clock,
+}
+
+#[derive(Default)]
+struct Counted {
+    tallies: HashMap<Whose, Vec<Tally>>,
+    named: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,8 +91,8 @@ pub struct Using<'a> {
 impl Uses {
     #[must_use]
     pub fn new(clock: Clock) -> Arc<Self> {
-        let (tallies, count, closed) = (Mutex::default(), AtomicUsize::new(0), AtomicBool::new(false));
-        Arc::new(Self { tallies, count, closed, full: Notify::new(), clock })
+        let (counted, count, closed) = (Mutex::default(), AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { counted, count, closed, full: Notify::new(), clock })
     }
 
     /// `Unavailable` (`audit_unavailable`) while the log takes nothing.
@@ -125,14 +134,15 @@ impl Uses {
     fn add(&self, seen: &Seen<'_>) {
         let (id, version) = seen.connection.map_or((ConnectionId(Uuid::nil()), 0), |connection| (connection.id, connection.version));
         let whose = Whose { connection: id, version, actor: seen.by.actor };
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Counted { tallies, named } = &mut *counted;
         let tallies = tallies.entry(whose).or_default();
         if let Some(tally) = tallies.iter_mut().find(|tally| tally.is_of(seen)) {
-            tally.add(seen.object);
+            tally.add(seen.object, named);
             return;
         }
         let mut tally = Tally::of(seen, (self.clock)());
-        tally.add(seen.object);
+        tally.add(seen.object, named);
         tallies.push(tally);
         self.count.fetch_add(1, Ordering::Relaxed);
     }
@@ -140,9 +150,9 @@ impl Uses {
     /// All that was counted since the last time.
     pub(super) fn take(&self) -> Vec<What> {
         let taken = {
-            let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
             self.count.store(0, Ordering::Relaxed);
-            std::mem::take(&mut *tallies)
+            std::mem::take(&mut *counted).tallies
         };
         let mut uses: Vec<Used> = taken.into_iter().flat_map(|(whose, tallies)| tallies.into_iter().map(move |tally| tally.written(whose))).collect();
         uses.sort_by_key(|used| used.since);
@@ -183,18 +193,24 @@ impl Tally {
             && self.org == *seen.org
     }
 
-    fn add(&mut self, object: Option<&str>) {
+    /// `named`: bytes of objects that all tallies name.
+    fn add(&mut self, object: Option<&str>, named: &mut usize) {
         self.count += 1;
         let Some(object) = object else { return };
         if self.objects.len() >= OBJECTS {
             self.unlisted += 1;
-        } else if !self.objects.iter().any(|known| known == object) {
-            let mut end = object.len().min(OBJECT);
-            while !object.is_char_boundary(end) {
-                end -= 1;
-            }
-            self.objects.push(object.get(..end).unwrap_or_default().to_owned());
+            return;
         }
+        let object = object.get(..object.floor_char_boundary(OBJECT)).unwrap_or_default();
+        if self.objects.iter().any(|known| known == object) {
+            return;
+        }
+        if *named + object.len() > NAMED {
+            self.unlisted += 1;
+            return;
+        }
+        *named += object.len();
+        self.objects.push(object.to_owned());
     }
 
     fn written(self, whose: Whose) -> Used {

@@ -173,7 +173,7 @@ impl Meter {
         let gauge = |name: &'static str| recorder.register_gauge(&Key::from_name(name), &ABOUT);
         let histogram = |name: &'static str| recorder.register_histogram(&Key::from_name(name), &ABOUT);
         let outcome = |name: &'static str, ok: &'static str| Outcome { ok: counter(name, "outcome", ok), failed: counter(name, "outcome", "failed") };
-        let by_kind = |name: &'static str, label: &'static str| KINDS.map(|kind| counter(name, label, word(kind)));
+        let by_kind = |name: &'static str, label: &'static str| KINDS.map(|kind| counter(name, label, kind.as_str()));
         recorder.register_gauge(&key("portcullis_build_info", "version", env!("CARGO_PKG_VERSION")), &ABOUT).set(1.0);
         Self {
             process: process::Process {
@@ -272,20 +272,6 @@ fn key(name: &'static str, label: &'static str, value: &'static str) -> Key {
 
 fn class(status: u16) -> usize {
     usize::from(status / 100).saturating_sub(1).min(CLASSES.len() - 1)
-}
-
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Invalid => "invalid",
-        Kind::NotFound => "not_found",
-        Kind::Conflict => "conflict",
-        Kind::Denied => "denied",
-        Kind::Rejected => "rejected",
-        Kind::Unavailable => "unavailable",
-        Kind::LimitExceeded => "limit_exceeded",
-        Kind::PluginFault => "plugin_fault",
-        Kind::Internal => "internal",
-    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As it is serialized.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Denied => "denied",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::PluginFault => "plugin_fault",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whether the same request may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_temporary(self) -> bool {
