@@ -203,18 +203,10 @@ impl Scene {
             self.found.extend(search.found_in(answer.as_bytes()).into_iter().map(|name| format!("{name} in an answer")));
         }
         let (mut files, mut bytes) = (0, 0);
-        let mut folders = vec![self.gateway.folder().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let content = std::fs::read(&path).unwrap();
-                (files, bytes) = (files + 1, bytes + content.len());
-                self.found.extend(search.found_in(&content).into_iter().map(|name| format!("{name} in {}", shown(&path, self.gateway.folder()))));
-            }
+        for path in self.gateway.files() {
+            let content = std::fs::read(&path).unwrap();
+            (files, bytes) = (files + 1, bytes + content.len());
+            self.found.extend(search.found_in(&content).into_iter().map(|name| format!("{name} in {}", shown(&path, self.gateway.folder()))));
         }
         (files, bytes)
     }

@@ -138,6 +138,19 @@ impl Gateway {
         self.folder.path()
     }
 
+    /// All that it wrote.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let (mut folders, mut files) = (vec![self.folder().to_owned()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    }
+
     /// As it was given to the process.
     #[must_use]
     pub fn environment(&self) -> &[(String, String)] {

@@ -63,7 +63,7 @@ pub struct Changed {
     pub org: Option<OrgId>,
     pub actor: Actor,
     pub verb: &'static str,
-    /// `connection`, `token`, `organization` or `plugin`.
+    /// `connection`, `token`, `organization`, `plugin` or `dataset`.
     pub subject: &'static str,
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -156,7 +156,7 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, reload: &Reload,
         let (http, stop) = (http.clone(), stop.clone());
         let serving = async move {
             let _place = place;
-            let _open = Open::new();
+            let _open = meter::hold(|meter| &meter.connections);
             let Ok(stream) = TcpStream::from_std(stream) else { return };
             let Some(acceptor) = acceptor else { return converse(&http, Patient::new(stream, unread), service, &stop).await };
             match tokio::time::timeout(HEAD_PATIENCE, acceptor.accept(stream)).await {
@@ -193,26 +193,6 @@ where
 /// As much as fits into the socket's buffer, without waiting for anybody.
 fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(BUSY);
-}
-
-/// Counts a connection while it is open.
-struct Open;
-
-impl Open {
-    fn new() -> Self {
-        if let Some(meter) = meter::get() {
-            meter.connections.increment(1);
-        }
-        Self
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        if let Some(meter) = meter::get() {
-            meter.connections.decrement(1);
-        }
-    }
 }
 
 struct Signals {

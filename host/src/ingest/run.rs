@@ -240,7 +240,7 @@ impl<S: Source> Run<S> {
         let span = tracing::trace_span!(target: "trace", "asset", job = %job.id, index = item.index);
         self.fetching.spawn(
             async move {
-                let _flying = Flying::new();
+                let _flying = meter::hold(|meter| &meter.assets_in_flight);
                 let Engine { source, records, sink, config, .. } = &*engine;
                 let attempt = Try { source, records, sink: &**sink, connection, job: id, max_bytes: config.max_object_bytes };
                 let result = AssertUnwindSafe(attempt.run(&place, permit)).catch_unwind().await;
@@ -321,26 +321,6 @@ impl<S: Source> Run<S> {
         let job = &self.job.value;
         tracing::info!(org = %job.org, job = %job.id, assets = job.total, errored = job.errored, bytes = job.bytes, "job completed");
         Ok(())
-    }
-}
-
-/// Counts an asset while it is fetched.
-struct Flying;
-
-impl Flying {
-    fn new() -> Self {
-        if let Some(meter) = meter::get() {
-            meter.assets_in_flight.increment(1);
-        }
-        Self
-    }
-}
-
-impl Drop for Flying {
-    fn drop(&mut self) {
-        if let Some(meter) = meter::get() {
-            meter.assets_in_flight.decrement(1);
-        }
     }
 }
 

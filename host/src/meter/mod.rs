@@ -109,6 +109,25 @@ impl Outcome {
     }
 }
 
+/// One more in a gauge, for as long as it lives.
+pub struct Held(Option<&'static Gauge>);
+
+pub fn hold(gauge: fn(&'static Meter) -> &'static Gauge) -> Held {
+    let gauge = get().map(gauge);
+    if let Some(gauge) = gauge {
+        gauge.increment(1);
+    }
+    Held(gauge)
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(gauge) = self.0 {
+            gauge.decrement(1);
+        }
+    }
+}
+
 pub struct Upstream {
     answered: [Counter; CLASSES.len()],
     failed: [Counter; KINDS.len()],
