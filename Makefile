@@ -50,12 +50,11 @@ lint: components ## Check the format, run clippy and build the docs, warnings de
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-bench: components ## Measure plugin calls, 200 plugins, 100,000 connections, and small objects beside nginx
+bench: build ## Measure plugin calls, 200 plugins, 100,000 connections, and small objects beside nginx
 	@scripts/deps bench
-	scripts/aloud $(CARGO) build --locked --release -p portcullis -p portcullis-tests --bins --benches
-	$(CARGO) bench --locked -p portcullis -p portcullis-tests --bench locate
-	$(CARGO) bench --locked -p portcullis -p portcullis-tests --bench plugins
-	$(CARGO) bench --locked -p portcullis -p portcullis-tests --bench connections
+	scripts/aloud $(CARGO) bench --locked -p portcullis-tests --bench locate
+	scripts/aloud $(CARGO) bench --locked -p portcullis-tests --bench plugins
+	scripts/aloud $(CARGO) bench --locked -p portcullis-tests --bench connections
 	scripts/bench-gateway $(ARGS)
 
 rows: ## List every row of SPEC with its tests and their last result (after make test)

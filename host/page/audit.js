@@ -68,7 +68,7 @@ export async function show({ may, signal }) {
   return [
     heading(
       "Audit",
-      "Each use of a credential and each change of what decides about credentials. The lines are a chain: `portcullis audit verify` finds whatever was changed or is missing.",
+      "Each use of a credential and each change of what decides about credentials. The lines are a chain: portcullis audit verify finds whatever was changed or is missing.",
     ),
     form,
     place,
