@@ -66,9 +66,11 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) 
         let mut accepting = std::pin::pin!(accept(&listener, &gateway, reload, &lanes, &stop, &tasks));
         loop {
             tokio::select! {
-                () = accepting.as_mut() => break,
-                () = signals.next() => break,
+                // Who sends SIGHUP and then SIGTERM sees both heeded, in that order.
+                biased;
                 _ = hangup.recv() => reload.now(),
+                () = signals.next() => break,
+                () = accepting.as_mut() => break,
             }
         }
     }
