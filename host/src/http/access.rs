@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, Method};
 use http_body::{Body as _, Frame, SizeHint};
 use tracing::Span;
 
@@ -17,26 +17,28 @@ use super::caller::Peer;
 use crate::meter;
 use crate::model::{Error, Kind, OrgId};
 
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 64;
 
 /// The id that the client gave its request, if it is one word that can stand in a log and a header. Else it gets one of ours.
 pub fn given_id(headers: &HeaderMap) -> Option<&str> {
-    let mut given = headers.get_all("x-request-id").iter();
+    let mut given = headers.get_all(REQUEST_ID).iter();
     let id = given.next()?.to_str().ok()?;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (given.next().is_none() && (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(fits)).then_some(id)
 }
 
-/// A route as it was declared, made once.
+/// A route as it was declared.
 #[derive(Default)]
 pub struct Route {
-    pattern: OnceLock<Box<str>>,
+    /// Known once the router is built: with whatever it is nested in.
+    pub pattern: OnceLock<String>,
     measured: OnceLock<meter::Route>,
 }
 
 impl Route {
     fn pattern(&self) -> &str {
-        self.pattern.get().map_or("", |pattern| pattern)
+        self.pattern.get().map_or("", String::as_str)
     }
 }
 
@@ -75,8 +77,8 @@ pub struct Marked<H> {
 }
 
 impl<H> Marked<H> {
-    pub fn new(handler: H) -> Self {
-        Self { handler, route: Arc::default() }
+    pub fn new(handler: H, route: Arc<Route>) -> Self {
+        Self { handler, route }
     }
 }
 
@@ -85,9 +87,6 @@ impl<T, S, H: Handler<T, S>> Handler<T, S> for Marked<H> {
 
     fn call(self, request: Request, state: S) -> Self::Future {
         if let Some(peer) = request.extensions().get::<Peer>() {
-            // The router knows the whole of it, with what it is nested in.
-            let matched = || request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default().into();
-            self.route.pattern.get_or_init(matched);
             peer.notes.lock().route = Some(self.route);
         }
         self.handler.call(request, state)

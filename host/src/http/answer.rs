@@ -18,7 +18,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::Gateway;
-use super::access::{Counted, Line, given_id};
+use super::access::{Counted, Line, REQUEST_ID, given_id};
 use super::caller::Peer;
 use super::linger::{Unread, Watched};
 use super::problem::{Problem, render};
@@ -71,7 +71,7 @@ pub async fn answer(
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-request-id", id);
+        headers.insert(REQUEST_ID, id);
     }
     if unread.is_set() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,8 +1,8 @@
 //! `GET` and `HEAD /objects`: an object's bytes, from its remote to the client, through nobody's memory. The hot path.
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::openapi::objects as described;
@@ -21,14 +21,14 @@ pub fn routes() -> Routes {
 }
 
 /// `?connection=&source_path=`, with `Range`, `If-Match` and `If-None-Match`.
-async fn read(State(gateway): Shared, caller: Caller, method: Method, uri: Uri, headers: HeaderMap) -> Answer {
-    let mut params = Params::of(&uri)?;
+async fn read(State(gateway): Shared, caller: Caller, request: Request) -> Answer {
+    let mut params = Params::of(request.uri())?;
     let (connection, source) = (params.require("connection")?, params.require("source_path")?);
     params.finish()?;
     if source.is_empty() || source.len() > MAX_SOURCE || source.contains('\0') {
         return Err(wrong("'source_path' is 1 to 4096 bytes without NUL").into());
     }
-    let asked = asked(&method, &headers)?;
+    let asked = asked(request.method(), request.headers())?;
     let head = asked.head;
     answer(gateway.app.connections.open(&caller, &connection, &source, asked).await?, head)
 }
@@ -47,11 +47,12 @@ pub fn answer(object: Object, head: bool) -> Answer {
     *response.status_mut() =
         StatusCode::from_u16(status).map_err(|error| Error::internal("status_unknown", "the broker answered with no HTTP status").with_source(error))?;
     let out = response.headers_mut();
-    put(out, header::CONTENT_TYPE, Some(meta.content_type.as_deref().unwrap_or("application/octet-stream")));
-    put(out, header::ETAG, meta.etag.as_deref());
-    put(out, header::LAST_MODIFIED, meta.last_modified.as_deref());
-    put(out, header::CONTENT_RANGE, meta.content_range.as_deref());
-    put(out, header::ACCEPT_RANGES, meta.accept_ranges.as_deref());
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    put(out, header::CONTENT_TYPE, meta.content_type);
+    put(out, header::ETAG, meta.etag);
+    put(out, header::LAST_MODIFIED, meta.last_modified);
+    put(out, header::CONTENT_RANGE, meta.content_range);
+    put(out, header::ACCEPT_RANGES, meta.accept_ranges);
     if let Some(length) = meta.content_length
         && !matches!(status, 304 | 416)
     {
@@ -76,8 +77,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Error> 
 }
 
 /// A remote's header that cannot be one of ours is left out.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
-    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
         headers.insert(name, value);
     }
 }

@@ -4,25 +4,32 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::{Map, Value};
 
 use super::Gateway;
-use super::access::Marked;
+use super::access::{Marked, Route};
 use super::openapi::Operation;
 
 /// The only way to a route, so that there is none of the API without a description.
 pub struct Routes {
-    router: Router<Arc<Gateway>>,
+    answers: Vec<Answers>,
     /// The `paths` of the document.
     paths: Map<String, Value>,
     tag: &'static str,
 }
 
+/// What answers one method of a path.
+struct Answers {
+    path: String,
+    route: Arc<Route>,
+    by: MethodRouter<Arc<Gateway>>,
+}
+
 impl Routes {
     /// `tag`: what the document groups them by.
     pub fn new(tag: &'static str) -> Self {
-        Self { router: Router::new(), paths: Map::new(), tag }
+        Self { answers: Vec::new(), paths: Map::new(), tag }
     }
 
     pub fn get<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>, operation: Operation) -> Self {
@@ -46,15 +53,13 @@ impl Routes {
     }
 
     /// A file of the web page: no operation of the API, and so not in its document.
-    pub fn file<T: 'static>(mut self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
-        self.router = self.router.route(path, on(MethodFilter::GET, Marked::new(handler)));
-        self
+    pub fn file<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
+        self.route(MethodFilter::GET, path, handler, [])
     }
 
     /// What a browser asks before it lets another origin's page ask: no operation either.
-    pub fn preflight<T: 'static>(mut self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
-        self.router = self.router.route(path, on(MethodFilter::OPTIONS, Marked::new(handler)));
-        self
+    pub fn preflight<T: 'static>(self, path: &str, handler: impl Handler<T, Arc<Gateway>>) -> Self {
+        self.route(MethodFilter::OPTIONS, path, handler, [])
     }
 
     fn route<T: 'static, const N: usize>(
@@ -64,28 +69,22 @@ impl Routes {
         handler: impl Handler<T, Arc<Gateway>>,
         described: [(&str, Operation); N],
     ) -> Self {
-        self.router = self.router.route(path, on(filter, Marked::new(handler)));
+        let route = Arc::<Route>::default();
+        self.answers.push(Answers { path: path.to_owned(), by: on(filter, Marked::new(handler, Arc::clone(&route))), route });
         for (method, operation) in described {
             put(&mut self.paths, path.to_owned(), method.to_owned(), operation.described(self.tag));
         }
         self
     }
 
-    pub fn merge(mut self, other: Self) -> Self {
-        self.router = self.router.merge(other.router);
-        self.take(other.paths, "", "");
-        self
+    pub fn merge(self, other: Self) -> Self {
+        self.nest("", "", other)
     }
 
     /// Below `prefix`. `mark` is added to the ids of the operations: routes that are nested twice are operations of their own.
     pub fn nest(mut self, prefix: &str, mark: &str, other: Self) -> Self {
-        self.router = self.router.nest(prefix, other.router);
-        self.take(other.paths, prefix, mark);
-        self
-    }
-
-    fn take(&mut self, paths: Map<String, Value>, prefix: &str, mark: &str) {
-        for (path, methods) in paths {
+        self.answers.extend(other.answers.into_iter().map(|answers| Answers { path: format!("{prefix}{}", answers.path), ..answers }));
+        for (path, methods) in other.paths {
             let Value::Object(methods) = methods else { continue };
             for (method, mut operation) in methods {
                 if let Some(Value::String(id)) = operation.get_mut("operationId") {
@@ -94,10 +93,17 @@ impl Routes {
                 put(&mut self.paths, format!("{prefix}{path}"), method, operation);
             }
         }
+        self
     }
 
+    /// The router is flat: a nested one would take the path of each request apart and put it together again.
     pub fn into_parts(self) -> (Router<Arc<Gateway>>, Map<String, Value>) {
-        (self.router, self.paths)
+        let router = self.answers.into_iter().fold(Router::new(), |router, Answers { path, route, by }| {
+            let router = router.route(&path, by);
+            route.pattern.get_or_init(|| path);
+            router
+        });
+        (router, self.paths)
     }
 }
 
