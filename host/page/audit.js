@@ -28,6 +28,8 @@ const GATEWAY = [
   ["stopped", "Gateway stopped"],
   ["repaired", "Log repaired"],
   ["damaged", "Log damaged"],
+  ["resumed", "Log went on"],
+  ["dropped", "Lines dropped"],
 ];
 const HOW = {
   assume_role: "asked for a role",

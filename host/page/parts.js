@@ -213,22 +213,31 @@ export function cells(columns, values) {
   );
 }
 
+// Pages that hold nothing of what is asked for are passed over, so many at a time.
+const PASSED_OVER = 5;
+
 /** A list by pages: `load(cursor)` answers `{items, next_cursor}`, `show(item)` a row. Fills `body` and keeps a button for more. */
 export function paged({ load, show, nothing, label, columns, signal }) {
   const place = h("div", { "aria-busy": "true" }, h("p", { class: "empty" }, "Loading…"));
   const body = h("tbody");
-  const more = h("div", { class: "more", hidden: true }, actionButton("Load more", {}, next));
+  const none = h("p", { class: "muted", hidden: true }, "Nothing that fits so far. There may be more.");
+  const more = h("div", { class: "more", hidden: true }, none, actionButton("Load more", {}, next));
   let cursor,
     items = [];
   async function next() {
     try {
-      const page = await load(cursor);
-      if (signal?.aborted) return;
-      cursor = page.next_cursor;
+      let page;
+      for (let asked = 0; asked < PASSED_OVER; asked++) {
+        page = await load(cursor);
+        if (signal?.aborted) return;
+        cursor = page.next_cursor;
+        if (page.items.length > 0 || !cursor) break;
+      }
       items.push(...page.items);
       body.append(...page.items.flatMap(show));
       more.hidden = !cursor;
-      if (items.length === 0) place.replaceChildren(nothing());
+      none.hidden = page.items.length > 0;
+      if (items.length === 0) place.replaceChildren(cursor ? more : nothing());
       else if (!place.contains(body)) {
         const made = table(label, columns, []);
         made.querySelector("tbody").replaceWith(body);

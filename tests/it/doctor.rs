@@ -170,6 +170,19 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
         setup.expect(what, &[], "master_key", code, "failed").await;
     }
 
+    // The audit log.
+    for (what, path, text, code, outcome) in [
+        ("a file for the log's folder", "data/audit", "", "audit_not_writable", "failed"),
+        ("another anchor", "data/audit/anchor.json", "{}", "audit_damaged", "warning"),
+        ("another end of the log", "data/audit/00000001.jsonl", "{}\n", "audit_damaged", "warning"),
+    ] {
+        let _other = Instead::file(setup.path(path), text.as_bytes(), 0o600);
+        setup.expect(what, &[], "audit", code, outcome).await;
+    }
+    let gone = Instead::of(setup.path("data/audit"));
+    assert_eq!(setup.told(&[]).await, [], "no log yet");
+    drop(gone);
+
     // Addresses.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

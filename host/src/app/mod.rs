@@ -121,7 +121,7 @@ impl App {
         self.background.cancel();
         self.ingest.stop().await;
         if let Err(error) = self.audit.stop().await {
-            tracing::error!(?error, "the last uses of credentials are not in the audit log");
+            tracing::error!(?error, "the last uses of credentials, and changes that waited, are not in the audit log");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,6 +59,41 @@ pub struct Log {
     first: (u64, String),
     /// How far the anchor knows it. `None`: it is to be written in any case.
     anchored: Option<u64>,
+    /// A write broke off, and what is there of it could not be cut off: nothing may come behind it.
+    torn: bool,
+    /// Before which line the log has told that lines are dropped.
+    told: u64,
+}
+
+/// What a start would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    Whole,
+    /// Lines or the anchor are missing or were changed.
+    Damaged,
+}
+
+/// Looks where the log ends, as a start does, and changes nothing. `Unavailable` (`audit_unavailable`).
+pub fn look(folder: &Path, key: [u8; 32]) -> Result<Found> {
+    let key = Key(key);
+    let look = || {
+        let (anchor, numbers) = (Anchor::read(folder, &key)?, numbers(folder)?);
+        if begins(folder, anchor.as_ref(), &numbers) {
+            return Ok(Found::Nothing);
+        }
+        if let Some(last) = numbers.last() {
+            OpenOptions::new().append(true).open(path(folder, *last))?;
+        }
+        let tail = Tail::find(folder, &key, &numbers)?;
+        Ok(if tail.reaches(anchor.as_ref()) { Found::Whole } else { Found::Damaged })
+    };
+    look().map_err(|error| unwritable("the audit log cannot be opened", error))
+}
+
+/// Before the first line: a log without an anchor is never ours.
+fn begins(folder: &Path, anchor: Option<&Anchor>, numbers: &[u64]) -> bool {
+    anchor.is_none() && numbers.is_empty() && !folder.join(ANCHOR).exists()
 }
 
 impl Anchor {
@@ -114,15 +150,15 @@ impl Log {
         }
         let anchor = Anchor::read(folder, &key)?;
         let numbers = numbers(folder)?;
-        if anchor.is_none() && numbers.is_empty() && !folder.join(ANCHOR).exists() {
-            // Before the first line: a log without an anchor is never ours.
+        if begins(folder, anchor.as_ref(), &numbers) {
             let (first, last) = ((1, GENESIS.to_owned()), (0, GENESIS.to_owned()));
             Anchor::new(&key, &first, &last).write(folder)?;
             let (folder, open) = (folder.to_owned(), create(folder, 1)?);
-            return Ok((Self { folder, key, keep, files: vec![first_of(1, &last)], open, last, first, anchored: Some(0) }, None));
+            let files = vec![first_of(1, &last)];
+            return Ok((Self { folder, key, keep, files, open, last, first, anchored: Some(0), torn: false, told: 0 }, None));
         }
         let tail = Tail::find(folder, &key, &numbers)?;
-        let reached = anchor.as_ref().is_some_and(|anchor| tail.last.0 >= anchor.last);
+        let reached = tail.reaches(anchor.as_ref());
         let (last, note, number) = if reached {
             let torn = tail.cut_off(folder)?;
             let detail = || format!("{torn} bytes of a line that was being written when the gateway was ended");
@@ -151,7 +187,7 @@ impl Log {
         let beginning = files.first().map_or((1, GENESIS.to_owned()), |file| (file.seq, file.prev.clone()));
         let first = anchor.map_or(beginning, |anchor| (anchor.first, anchor.first_prev));
         let anchored = reached.then_some(0);
-        Ok((Self { folder: folder.to_owned(), key, keep, files, open, last, first, anchored }, note))
+        Ok((Self { folder: folder.to_owned(), key, keep, files, open, last, first, anchored, torn: false, told: 0 }, note))
     }
 
     #[cfg(test)]
@@ -168,21 +204,25 @@ impl Log {
         if lines.is_empty() {
             return Ok(());
         }
+        if self.torn {
+            self.cut_off()?;
+        }
         if self.files.last().is_none_or(|file| file.bytes >= FILE) {
             let number = self.files.last().map_or(1, |file| file.number + 1);
             self.open = create(&self.folder, number)?;
             self.files.push(first_of(number, &self.last));
         }
-        let Some(file) = self.files.last_mut() else { return Err(io::Error::other("no file")) };
         let (mut last, mut bytes) = (self.last.clone(), Vec::new());
         for what in lines {
             bytes.extend_from_slice(&self.key.line(&mut last, now, what).map_err(io::Error::other)?);
         }
         if let Err(error) = self.open.write_all(&bytes).and_then(|()| self.open.sync_data()) {
-            // What is there of it is cut off. It is written anew, so that what a failed sync lost is in memory again.
-            let _ = self.open.set_len(file.bytes);
+            // It is written anew, so that what a failed sync lost is in memory again.
+            self.torn = true;
+            let _ = self.cut_off();
             return Err(error);
         }
+        let Some(file) = self.files.last_mut() else { return Err(io::Error::other("no file")) };
         if file.bytes == 0 {
             file.time = now;
         }
@@ -191,14 +231,21 @@ impl Log {
         Ok(())
     }
 
-    /// Moves the anchor to the last line, and drops what need not be kept.
+    /// Cuts off what is there of a write that broke off.
+    fn cut_off(&mut self) -> io::Result<()> {
+        self.open.set_len(self.files.last().map_or(0, |file| file.bytes))?;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Moves the anchor to the last line, and drops what need not be kept. What is dropped before its time is told by the log itself.
     pub fn anchor(&mut self, now: Timestamp) -> Result<()> {
         self.anchor_at(now).map_err(|error| unwritable("the audit log cannot be written", error))
     }
 
     fn anchor_at(&mut self, now: Timestamp) -> io::Result<()> {
         let mut total: u64 = self.files.iter().map(|file| file.bytes).sum();
-        let mut dropped = 0;
+        let (mut dropped, mut young) = (0, 0);
         for pair in self.files.windows(2) {
             let [file, next] = pair else { break };
             let old = next.bytes > 0 && now.since(next.time) > self.keep.age;
@@ -207,19 +254,35 @@ impl Log {
             }
             total -= file.bytes;
             dropped += 1;
+            young += usize::from(!old);
         }
         if dropped == 0 && self.anchored == Some(self.last.0) {
             return Ok(());
         }
-        let gone: Vec<Begun> = self.files.drain(..dropped).collect();
-        if let Some(first) = self.files.first().filter(|_| dropped > 0) {
-            self.first = (first.seq, first.prev.clone());
+        if young > 0 {
+            self.tell(dropped - young..dropped, now)?;
         }
-        Anchor::new(&self.key, &self.first, &self.last).write(&self.folder)?;
-        self.anchored = Some(self.last.0);
-        for file in gone {
+        let first = self.files.get(dropped).filter(|_| dropped > 0).map_or_else(|| self.first.clone(), |first| (first.seq, first.prev.clone()));
+        Anchor::new(&self.key, &first, &self.last).write(&self.folder)?;
+        (self.first, self.anchored) = (first, Some(self.last.0));
+        for file in self.files.drain(..dropped) {
             fs::remove_file(path(&self.folder, file.number))?;
         }
+        Ok(())
+    }
+
+    /// Writes that these files are about to be dropped although they are not too old: once, and before they are.
+    fn tell(&mut self, files: Range<usize>, now: Timestamp) -> io::Result<()> {
+        let (Some(from), Some(next)) = (self.files.get(files.start), self.files.get(files.end)) else { return Ok(()) };
+        let end = next.seq;
+        if end <= self.told {
+            return Ok(());
+        }
+        let (first, last, since, until) = (from.seq, end - 1, from.time, if next.bytes > 0 { next.time } else { now });
+        let detail = format!("lines {first} to {last}, of {since} to {until}, because the log is longer than audit.max_bytes");
+        self.appended(&[What::Log(Note { verb: "dropped", detail: Some(detail.clone()) })], now)?;
+        self.told = end;
+        tracing::warn!(detail, "the audit log drops lines that are not too old: audit.max_bytes is too small for what is written");
         Ok(())
     }
 }
@@ -248,6 +311,11 @@ impl Tail {
             }
         }
         Ok(Self { last: (0, GENESIS.to_owned()), ends })
+    }
+
+    /// Whether everything is there that the anchor knows of. Without one nothing is known.
+    fn reaches(&self, anchor: Option<&Anchor>) -> bool {
+        anchor.is_some_and(|anchor| self.last.0 >= anchor.last)
     }
 
     /// How many bytes that was.

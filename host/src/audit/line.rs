@@ -91,7 +91,7 @@ impl Changed {
     }
 }
 
-/// What happened to the log itself: `started`, `stopped`, `repaired`, `damaged`.
+/// What happened to the log itself: `started`, `stopped`, `repaired`, `damaged`, `resumed`, `dropped`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Note {
     pub verb: &'static str,

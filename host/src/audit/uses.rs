@@ -18,8 +18,10 @@ const MOST: usize = 4096;
 /// Objects that one tally names, and bytes of each: an S3 key fits.
 const OBJECTS: usize = 32;
 const OBJECT: usize = 1024;
-/// Bytes of objects that all tallies together name: whoever reads many long paths must not push what others did out of the log.
+/// Bytes of objects that all tallies together name, and those of one organization: whoever reads many long paths must push neither what
+/// others did out of the log nor the names of what they read out of its lines.
 const NAMED: usize = 1 << 20;
+const NAMED_BY_ONE: usize = NAMED / 8;
 
 pub struct Uses {
     counted: Mutex<Counted>,
@@ -35,7 +37,14 @@ pub struct Uses {
 #[derive(Default)]
 struct Counted {
     tallies: HashMap<Whose, Vec<Tally>>,
-    named: usize,
+    named: Named,
+}
+
+/// Bytes of objects that tallies name.
+#[derive(Default)]
+struct Named {
+    all: usize,
+    by: HashMap<OrgId, usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +173,22 @@ impl Uses {
     }
 }
 
+impl Named {
+    /// Whether as many bytes more may be named for `org`, which takes them.
+    fn has_room(&mut self, org: &OrgId, bytes: usize) -> bool {
+        let by = match self.by.get_mut(org) {
+            Some(by) => by,
+            None => self.by.entry(org.clone()).or_default(),
+        };
+        let room = *by + bytes <= NAMED_BY_ONE && self.all + bytes <= NAMED;
+        if room {
+            *by += bytes;
+            self.all += bytes;
+        }
+        room
+    }
+}
+
 impl Tally {
     fn of(seen: &Seen<'_>, since: Timestamp) -> Self {
         Self {
@@ -193,8 +218,7 @@ impl Tally {
             && self.org == *seen.org
     }
 
-    /// `named`: bytes of objects that all tallies name.
-    fn add(&mut self, object: Option<&str>, named: &mut usize) {
+    fn add(&mut self, object: Option<&str>, named: &mut Named) {
         self.count += 1;
         let Some(object) = object else { return };
         if self.objects.len() >= OBJECTS {
@@ -205,11 +229,10 @@ impl Tally {
         if self.objects.iter().any(|known| known == object) {
             return;
         }
-        if *named + object.len() > NAMED {
+        if !named.has_room(&self.org, object.len()) {
             self.unlisted += 1;
             return;
         }
-        *named += object.len();
         self.objects.push(object.to_owned());
     }
 

@@ -19,7 +19,7 @@ pub fn can_be_made(path: &Path) -> Result<(), String> {
     }
 }
 
-fn writable(folder: &Path) -> Result<(), String> {
+pub fn writable(folder: &Path) -> Result<(), String> {
     let told = |error: std::io::Error| format!("{} cannot be written ({error})", folder.display());
     let probe = folder.join(format!(".portcullis-doctor-{}", std::process::id()));
     File::create_new(&probe).map_err(told)?;

@@ -1,10 +1,11 @@
-//! The data folder, the master key that belongs to it, and the plugins that are installed in it.
+//! The data folder, the master key that belongs to it, the audit log under that key, and the plugins that are installed in it.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Finding;
+use super::{Finding, Outcome};
 use crate::app::{key, random};
+use crate::audit::{self, Found};
 use crate::config::Config;
 use crate::model::{Error, Result};
 use crate::plugins;
@@ -23,9 +24,10 @@ pub enum Data {
 
 const FOLDER: &str = "data_folder";
 const KEY: &str = "master_key";
+const AUDIT: &str = "audit";
 const PLUGINS: &str = "plugins";
 
-pub async fn data(config: &Config) -> (Data, [Finding; 2]) {
+pub async fn data(config: &Config) -> (Data, [Finding; 3]) {
     let folder = &config.settings.data_dir;
     let (data, found) = match open(folder).await {
         Ok(data) => {
@@ -39,7 +41,12 @@ pub async fn data(config: &Config) -> (Data, [Finding; 2]) {
         Err(error) => (Data::Broken, Finding::failed(FOLDER, &error)),
     };
     let key = Finding::of(KEY, master_key(&data, &config.key_file()).await);
-    (data, [found, key])
+    let log = match (&data, key.outcome) {
+        (Data::Broken, _) => Finding::ok(AUDIT, "not looked into: the data folder comes first"),
+        (_, Outcome::Failed) => Finding::ok(AUDIT, "not looked into: the master key comes first"),
+        _ => audit(&folder.join(audit::FOLDER), &config.key_file()),
+    };
+    (data, [found, key, log])
 }
 
 async fn open(folder: &Path) -> Result<Data> {
@@ -78,6 +85,32 @@ async fn master_key(data: &Data, file: &Path) -> Result<String> {
         (_, Err(error)) => Err(error),
         (Data::Open(store), Ok(_)) => key::check(&**store, file, &random()).await.map(|()| seen("ours alone, and the one that the records were sealed with")),
         (_, Ok(_)) => Ok(seen("ours alone")),
+    }
+}
+
+/// What the next start will find, and whether it can be written: a gateway that cannot write it uses no credential.
+fn audit(folder: &Path, key: &Path) -> Finding {
+    let shown = folder.display();
+    let missing = || Finding::ok(AUDIT, format!("{shown}: not there yet: the first start makes it"));
+    if !folder.exists() {
+        return missing();
+    }
+    let unusable = |why: &str| {
+        Error::unavailable("audit_not_writable", format!("{shown}: {why}"))
+            .with_remedy("Give the folder, and what is in it, to the gateway's user: while the log cannot be written no credential is used.")
+    };
+    let found = super::files::writable(folder).map_err(|why| unusable(&why)).and_then(|()| {
+        let vault = Vault::open(key, false, &random())?;
+        audit::look(folder, vault.derive(audit::KEY)).map_err(|error| unusable(error.message()))
+    });
+    match found {
+        Ok(Found::Nothing) => missing(),
+        Ok(Found::Whole) => Finding::ok(AUDIT, format!("{shown}: it can be written, and ends where its anchor says")),
+        Ok(Found::Damaged) => {
+            let remedy = "`portcullis audit verify` says where. Keep the folder as it is, and find out who could write to it: the log goes on in a new file.";
+            Finding::warning(AUDIT, "audit_damaged", format!("{shown}: lines at its end or its anchor are missing, or were changed"), remedy)
+        }
+        Err(error) => Finding::failed(AUDIT, &error),
     }
 }
 

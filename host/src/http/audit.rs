@@ -17,9 +17,9 @@ use crate::model::{Actor, Asker, Caller, Connection, Dataset, Digest, Error, Org
 use crate::runtime::sha256;
 
 /// Of uses, of changes, and of the log itself.
-pub const VERBS: [&str; 20] = [
+pub const VERBS: [&str; 21] = [
     "fetch", "ingest", "test", "list", "probe", "session", "create", "change", "move", "delete", "revoke", "upload", "grant", "activate", "remove", "started",
-    "stopped", "repaired", "damaged", "resumed",
+    "stopped", "repaired", "damaged", "resumed", "dropped",
 ];
 
 pub fn routes() -> Routes {
@@ -49,7 +49,7 @@ async fn list(State(gateway): Shared, caller: Caller, uri: Uri) -> Answer {
     let org = (caller.role < Role::Operator).then(|| caller.org.clone());
     let filter = Filter { org, connection, actor, verb: verb.map(std::borrow::Cow::into_owned), since: since.transpose()? };
     let before = paging.after.as_deref().and_then(|after| after.parse().ok());
-    let Page { lines, next } = gateway.app.audit.page(filter, before, paging.limit).await?;
+    let Page { lines, next } = gateway.app.audit.page(&caller.org, filter, before, paging.limit).await?;
     Ok(paging.page(lines, next.map(|next| next.to_string())))
 }
 

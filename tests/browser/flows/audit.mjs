@@ -36,6 +36,22 @@ export default async ({ page, held, look }) => {
   await page.getByRole("button", { name: "Show" }).click();
   await page.locator("main").getByText("No use of a credential and no change fits").waitFor();
   await look("none");
+
+  // Pages that hold nothing are passed over, a few at a time.
+  const pages = "**/api/v1/audit?**";
+  let asked = 0;
+  await page.route(pages, (route) => {
+    asked += 1;
+    return route.fulfill({ json: { items: [], next_cursor: asked < 7 ? `after-${asked}` : null } });
+  });
+  await page.getByRole("button", { name: "Show" }).click();
+  await page.locator("main").getByText("Nothing that fits so far").waitFor();
+  check(asked === 5, `${asked} pages are passed over`);
+  await look("later");
+  await page.getByRole("button", { name: "Load more" }).click();
+  await page.locator("main").getByText("No use of a credential and no change fits").waitFor();
+  check(asked === 7, `${asked} pages to the end`);
+  await page.unroute(pages);
   await page.getByLabel("Connection").fill("nobody");
   await page.getByRole("button", { name: "Show" }).click();
   await page.locator('.problem[data-code="connection_not_found"]').waitFor();
