@@ -156,7 +156,12 @@ impl Ingest {
         self.engine.records.has_open(org).await
     }
 
-    /// Stops taking work, waits up to 30 seconds for what is in flight, writes down what was done.
+    /// Takes no more work, and waits for what is in flight.
+    pub async fn drain(&self) {
+        self.engine.drain().await;
+    }
+
+    /// Takes no more work, and leaves what is in flight: it is fetched again after the next start.
     pub async fn stop(&self) {
         self.engine.stop().await;
     }
