@@ -196,6 +196,7 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
         params.not_after = until.into();
         fs::write(pem(name), params.self_signed(&key).unwrap().pem()).unwrap();
         fs::write(pem(&format!("{name}-key")), key.serialize_pem()).unwrap();
+        mode(&pem(&format!("{name}-key")), 0o600);
     }
     for (cert, key, code, outcome) in [
         ("none", "good-key", "tls_certificate_unusable", "failed"),
@@ -211,6 +212,10 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
     let everywhere =
         [("PORTCULLIS__SERVER__LISTEN", Some("0.0.0.0:0")), ("PORTCULLIS__SERVER__TLS__CERT", Some(&*cert)), ("PORTCULLIS__SERVER__TLS__KEY", Some(&*key))];
     assert_eq!(setup.told(&everywhere).await, [], "TLS on every address");
+    mode(&pem("good-key"), 0o644);
+    setup.expect("a key for everybody", &everywhere, "tls", "tls_key_not_private", "warning").await;
+    mode(&pem("good-key"), 0o640);
+    assert_eq!(setup.told(&everywhere).await, [], "a key for a group");
     setup.expect("half of TLS", &everywhere[..2], "configuration", "tls_incomplete", "failed").await;
 
     // Egress, sink, cache, plugins.

@@ -140,7 +140,13 @@ async fn c02_the_commands_for_operators_run_as_they_are_written() {
 
 #[test]
 fn c02_the_unit_is_hardened_and_starts_what_there_is() {
-    let unit = file("portcullis.service");
+    // As who wants TLS makes it.
+    let unit = file("portcullis.service").replace("\n#LoadCredential=", "\nLoadCredential=").replace("\n#Environment=", "\nEnvironment=");
+    let handed: Vec<_> = unit.lines().filter_map(|line| line.strip_prefix("LoadCredential=")?.split_once(':')).map(|(name, _)| format!("%d/{name}")).collect();
+    let tls = ["CERT", "KEY"].map(|what| format!("Environment=PORTCULLIS__SERVER__TLS__{what}="));
+    let used: Vec<_> = tls.iter().filter_map(|start| unit.lines().find_map(|line| line.strip_prefix(start.as_str()))).collect();
+    assert_eq!(handed, used);
+    assert_eq!(used.len(), 2);
     let settings: BTreeMap<&str, &str> = unit.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect();
     for (name, value) in [
         ("NoNewPrivileges", "yes"),
