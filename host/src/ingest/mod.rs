@@ -122,7 +122,8 @@ impl Ingest {
         self.datasets.get(org, id).await
     }
 
-    /// `default_connection`: name or id. It counts for what is submitted from now on: a job keeps the connection that it was accepted with.
+    /// `default_connection`: name or id; none takes it away. It counts for what is submitted from now on: a job keeps the connection that it was
+    /// accepted with. `LimitExceeded` (`too_many_datasets`).
     pub async fn set_dataset(&self, org: &OrgId, id: DatasetId, default_connection: Option<&str>) -> Result<(Dataset, Option<ConnectionName>)> {
         self.datasets.set(org, id, default_connection).await
     }
