@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use portcullis_tests::aws::Fixture;
 use portcullis_tests::component::built;
 use portcullis_tests::gateway::binary;
-use portcullis_tests::scene::GATEWAY_ROLE;
-use serde_json::Value;
+use portcullis_tests::scene::{CUSTOMER, GATEWAY_ROLE, GATEWAY_USER, PLATFORM, statements};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -236,6 +237,12 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
     drop(gone);
 
     // AWS.
+    play.aws.load(&Fixture::new().account(CUSTOMER, |account| {
+        let user = format!("arn:aws:iam::{PLATFORM}:user/{GATEWAY_USER}");
+        let trust = json!([{"Effect": "Allow", "Principal": {"AWS": user}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]);
+        account.role("portcullis", statements(trust), None)
+    }));
+    let theirs = GATEWAY_ROLE.replace(PLATFORM, CUSTOMER);
     let past = in_the_past().await;
     let elsewhere = GATEWAY_ROLE.replace(":role/", ":role/no-");
     for (what, name, value, code, outcome) in [
@@ -245,6 +252,7 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
         ("no credentials", "AWS_SECRET_ACCESS_KEY", None, "gateway_credentials_missing", "failed"),
         ("another secret", "AWS_SECRET_ACCESS_KEY", Some("0123456789012345678901234567890123456789"), "gateway_secret_key_wrong", "failed"),
         ("another key", "AWS_ACCESS_KEY_ID", Some("AKIAIOSFODNN7EXAMPLE"), "gateway_credentials_unknown", "failed"),
+        ("a role of another account", "PORTCULLIS__PLATFORM__ROLE_ARN", Some(theirs.as_str()), "another_account", "warning"),
         ("another role", "PORTCULLIS__PLATFORM__ROLE_ARN", Some(elsewhere.as_str()), "gateway_role_cannot_be_assumed", "failed"),
     ] {
         setup.expect(what, &[(name, value)], "aws", code, outcome).await;
