@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use portcullis_tests::aws::Fixture;
 use portcullis_tests::component::built;
 use portcullis_tests::gateway::binary;
-use portcullis_tests::scene::GATEWAY_ROLE;
-use serde_json::Value;
+use portcullis_tests::scene::{CUSTOMER, GATEWAY_ROLE, GATEWAY_USER, PLATFORM, statements};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -209,6 +210,7 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
         params.not_after = until.into();
         fs::write(pem(name), params.self_signed(&key).unwrap().pem()).unwrap();
         fs::write(pem(&format!("{name}-key")), key.serialize_pem()).unwrap();
+        mode(&pem(&format!("{name}-key")), 0o600);
     }
     for (cert, key, code, outcome) in [
         ("none", "good-key", "tls_certificate_unusable", "failed"),
@@ -224,6 +226,10 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
     let everywhere =
         [("PORTCULLIS__SERVER__LISTEN", Some("0.0.0.0:0")), ("PORTCULLIS__SERVER__TLS__CERT", Some(&*cert)), ("PORTCULLIS__SERVER__TLS__KEY", Some(&*key))];
     assert_eq!(setup.told(&everywhere).await, [], "TLS on every address");
+    mode(&pem("good-key"), 0o644);
+    setup.expect("a key for everybody", &everywhere, "tls", "tls_key_not_private", "warning").await;
+    mode(&pem("good-key"), 0o640);
+    assert_eq!(setup.told(&everywhere).await, [], "a key for a group");
     setup.expect("half of TLS", &everywhere[..2], "configuration", "tls_incomplete", "failed").await;
 
     // Egress, sink, cache, plugins.
@@ -244,6 +250,12 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
     drop(gone);
 
     // AWS.
+    play.aws.load(&Fixture::new().account(CUSTOMER, |account| {
+        let user = format!("arn:aws:iam::{PLATFORM}:user/{GATEWAY_USER}");
+        let trust = json!([{"Effect": "Allow", "Principal": {"AWS": user}, "Action": ["sts:AssumeRole", "sts:TagSession"]}]);
+        account.role("portcullis", statements(trust), None)
+    }));
+    let theirs = GATEWAY_ROLE.replace(PLATFORM, CUSTOMER);
     let past = in_the_past().await;
     let elsewhere = GATEWAY_ROLE.replace(":role/", ":role/no-");
     for (what, name, value, code, outcome) in [
@@ -253,6 +265,7 @@ async fn m23_doctor_names_each_mistake_and_nothing_else() {
         ("no credentials", "AWS_SECRET_ACCESS_KEY", None, "gateway_credentials_missing", "failed"),
         ("another secret", "AWS_SECRET_ACCESS_KEY", Some("0123456789012345678901234567890123456789"), "gateway_secret_key_wrong", "failed"),
         ("another key", "AWS_ACCESS_KEY_ID", Some("AKIAIOSFODNN7EXAMPLE"), "gateway_credentials_unknown", "failed"),
+        ("a role of another account", "PORTCULLIS__PLATFORM__ROLE_ARN", Some(theirs.as_str()), "another_account", "warning"),
         ("another role", "PORTCULLIS__PLATFORM__ROLE_ARN", Some(elsewhere.as_str()), "gateway_role_cannot_be_assumed", "failed"),
     ] {
         setup.expect(what, &[(name, value)], "aws", code, outcome).await;

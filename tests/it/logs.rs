@@ -1,4 +1,4 @@
-//! The log as a program reads it: one line a request, with its id, its route and who asked, and nothing of what it asked for.
+//! The log, as a program and as a person reads it: one line a request, with its id, its route and who asked, and nothing of what it asked for.
 
 use std::time::Duration;
 
@@ -6,8 +6,10 @@ use http::Method;
 use portcullis_tests::api::Api;
 use portcullis_tests::gateway::Gateway;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::play::{basic_body, play_with, ready_web};
+use crate::play::{basic_body, play, play_with, ready_web};
 
 /// The line of a request that was answered. It is written when its answer has been taken, which its client may see a moment before.
 pub async fn line_of(gateway: &Gateway, request_id: &str) -> Value {
@@ -37,6 +39,59 @@ async fn get(api: &Api, path: &str, id: &str) -> u16 {
 }
 
 #[tokio::test]
+async fn a17_m18_a_request_leaves_one_short_line_of_text_whatever_it_says() {
+    let play = play().await;
+    play.origin.put("/basic/a.txt", "a");
+    ready_web(&play.api, basic_body("press", &play.origin), &play.origin.url("/basic/a.txt")).await;
+    let forged = "\n2026-01-01T00:00:00Z ERROR portcullis::audit: THE AUDIT LOG IS DAMAGED\u{1b}[2K\u{9b}2K\u{2028}";
+    let query = |name: &str, value: &str| url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+    let pairs = [("connection", "press".to_owned()), ("source_path", play.origin.url(forged))];
+    let object = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+    let requests = [
+        (Method::POST, "/api/v1/connections/press/list".to_owned(), json!({ forged: 1 })),
+        (Method::POST, "/api/v1/connections/press/list".to_owned(), json!({ "prefix": forged })),
+        (Method::POST, "/api/v1/connections".to_owned(), json!({ "name": forged, "type": forged, "config": { forged: forged } })),
+        (Method::PUT, "/api/v1/datasets/cats".to_owned(), json!({ "default_connection": forged })),
+        (Method::GET, format!("/api/v1/connections?{}", query(forged, "1")), Value::Null),
+        (Method::GET, format!("/api/v1/audit?{}", query("verb", forged)), Value::Null),
+        (Method::GET, format!("/api/v1/objects?{object}"), Value::Null),
+    ];
+    let before = play.gateway.log().len();
+    let mut ids = Vec::new();
+    for (method, path, body) in requests {
+        let id = format!("forged-{}", ids.len());
+        let body = (!body.is_null()).then(|| body.to_string().into_bytes());
+        let headers = [("x-request-id", &*id), ("content-type", "application/json")];
+        let answer = play.api.send(method, &path, &headers, body).await;
+        assert!(answer.status.is_client_error() || answer.status.is_server_error(), "{path}: {}", answer.text());
+        ids.push(id);
+    }
+    // Any word is a method.
+    let mut odd = TcpStream::connect(play.gateway.url().trim_start_matches("http://")).await.unwrap();
+    let head = format!("{} /healthz HTTP/1.1\r\nhost: x\r\nx-request-id: odd\r\nconnection: close\r\n\r\n", "BREW".repeat(10_000));
+    odd.write_all(head.as_bytes()).await.unwrap();
+    odd.read_to_end(&mut Vec::new()).await.unwrap();
+    ids.push("odd".to_owned());
+
+    let mut log = String::new();
+    for _ in 0..500 {
+        log = play.gateway.log().split_off(before);
+        if ids.iter().all(|id| log.contains(&format!("request_id={id} "))) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(log.lines().count(), ids.len(), "{log}");
+    for id in &ids {
+        let of = |line: &&str| line.contains(&format!("request_id={id} ")) && line.len() < 1500;
+        assert_eq!(log.lines().filter(of).count(), 1, "{id}: {log}");
+    }
+    assert!(log.chars().all(|letter| letter == '\n' || !(letter.is_control() || letter == '\u{2028}')), "{log:?}");
+    assert!(log.contains("\\n2026-01-01T00:00:00Z ERROR"), "what was sent is in it: {log}");
+    assert!(log.contains(" method=PUT ") && log.contains("request_id=odd method=other "), "{log}");
+}
+
+#[tokio::test]
 async fn c40_a02_m23_each_request_leaves_one_line_that_says_nothing_of_what_it_asked_for() {
     let play = play_with(&[("PORTCULLIS__LOG__FORMAT", "json")]).await;
     let source = play.origin.url("/basic/canary-path.bin");
@@ -60,6 +115,14 @@ async fn c40_a02_m23_each_request_leaves_one_line_that_says_nothing_of_what_it_a
     assert_eq!(line_of(&play.gateway, "their-id.3").await["org"], "-");
     assert_eq!(get(&nobody, "/canary-path", "their-id.4").await, 404);
     assert_eq!(line_of(&play.gateway, "their-id.4").await["route"], "none");
+    // A URL that is signed is read in the name of the organization that signed it.
+    let signed = play.api.post("/api/v1/connections/press/sign", &json!({"source_path": source})).await.expect(201);
+    let url = signed["url"].as_str().unwrap().strip_prefix(play.gateway.url()).unwrap();
+    for (url, id, status, org) in [(url.to_owned(), "their-id.6", 200, "default"), (format!("{url}x"), "their-id.7", 403, "-")] {
+        assert_eq!(get(&nobody, &url, id).await, status);
+        let line = line_of(&play.gateway, id).await;
+        assert_eq!((&line["route"], &line["org"]), (&json!("/s"), &json!(org)), "{line}");
+    }
     let head = play.api.object(Method::HEAD, "press", &source, &[("x-request-id", "their-id.5")]).await;
     assert_eq!(head.status.as_u16(), 200);
     assert_eq!(line_of(&play.gateway, "their-id.5").await["bytes"], 0);

@@ -58,8 +58,14 @@ fn named(text: &str) -> BTreeSet<String> {
     metrics.map(|word| ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word).to_owned()).collect()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Two that nobody is given who asks for any: they lie below those. Each process begins to look at another place.
+fn free_ports() -> (u16, u16) {
+    let given = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first: u32 = given.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32768);
+    let (from, count) = (first / 2, first / 2);
+    let all = (0..count).map(|at| u16::try_from(from + (std::process::id() * 2 + at) % count).unwrap());
+    let mut free = all.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    (free.next().unwrap(), free.next().unwrap())
 }
 
 #[test]
@@ -117,7 +123,7 @@ async fn c02_the_commands_for_operators_run_as_they_are_written() {
         blocks += 1;
     }
     assert!(blocks >= 6);
-    let (port, measured) = (free_port(), free_port());
+    let (port, measured) = free_ports();
     let script = script.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}")).replace("127.0.0.1:9464", &format!("127.0.0.1:{measured}"));
     let folder = tempfile::tempdir().unwrap();
     let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -140,7 +146,13 @@ async fn c02_the_commands_for_operators_run_as_they_are_written() {
 
 #[test]
 fn c02_the_unit_is_hardened_and_starts_what_there_is() {
-    let unit = file("portcullis.service");
+    // As who wants TLS makes it.
+    let unit = file("portcullis.service").replace("\n#LoadCredential=", "\nLoadCredential=").replace("\n#Environment=", "\nEnvironment=");
+    let handed: Vec<_> = unit.lines().filter_map(|line| line.strip_prefix("LoadCredential=")?.split_once(':')).map(|(name, _)| format!("%d/{name}")).collect();
+    let tls = ["CERT", "KEY"].map(|what| format!("Environment=PORTCULLIS__SERVER__TLS__{what}="));
+    let used: Vec<_> = tls.iter().filter_map(|start| unit.lines().find_map(|line| line.strip_prefix(start.as_str()))).collect();
+    assert_eq!(handed, used);
+    assert_eq!(used.len(), 2);
     let settings: BTreeMap<&str, &str> = unit.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect();
     for (name, value) in [
         ("NoNewPrivileges", "yes"),

@@ -104,6 +104,27 @@ async fn m21_the_logs_level_is_read_again_on_sighup_and_a_wrong_one_is_not_taken
 }
 
 #[tokio::test]
+async fn b14_a_gateway_that_leaves_what_is_in_flight_still_writes_down_what_was_done() {
+    let mut play = play().await;
+    play.origin.put("/basic/large.bin", vec![5; 64 << 20]);
+    let source = play.origin.url("/basic/large.bin");
+    ready_web(&play.api, basic_body("press", &play.origin), &source).await;
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs([("connection", "press"), ("source_path", &*source)]).finish();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut answer = http.get(format!("{}/api/v1/objects?{query}", play.gateway.url())).bearer_auth(play.gateway.token()).send().await.unwrap();
+    answer.chunk().await.unwrap().unwrap();
+    signal(&play.gateway, "-TERM");
+    told(&play.gateway, "stopping", 1).await;
+    // Nobody reads on: what is in flight does not end.
+    signal(&play.gateway, "-TERM");
+    assert_eq!(play.gateway.ended().await, Some(0));
+    assert!(play.gateway.log().contains("told twice to stop"), "{}", play.gateway.log());
+    let lines = std::fs::read_to_string(play.gateway.folder().join("data/audit/00000001.jsonl")).unwrap();
+    let verbs: Vec<_> = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["verb"].as_str().unwrap().to_owned()).collect();
+    assert!(verbs.iter().any(|verb| verb == "fetch") && verbs.last().unwrap() == "stopped", "{lines}");
+}
+
+#[tokio::test]
 async fn m21_what_is_in_flight_ends_when_the_gateway_is_told_to_stop() {
     let mut play = play().await;
     let size = 8 << 20;

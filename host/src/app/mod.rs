@@ -116,7 +116,7 @@ impl App {
         self.tokens.delete_organization(id).await
     }
 
-    /// Waits for what is in flight and writes down what was done.
+    /// Leaves what jobs have in flight (`Ingest::drain` waits for it), and writes down what was done.
     pub async fn stop(&self) {
         self.background.cancel();
         self.ingest.stop().await;

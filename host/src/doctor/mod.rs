@@ -77,7 +77,7 @@ pub async fn examine(file: Option<&Path>) -> Vec<Finding> {
     let (data, seen) = state::data(&config).await;
     findings.extend(seen);
     findings.extend(listen::addresses(&config, matches!(data, Data::InUse)).await);
-    findings.push(tls::tls(&config));
+    findings.extend(tls::tls(&config));
     findings.extend(egress::egress(&config));
     findings.push(files::sink(&config));
     findings.push(files::cache(&config));

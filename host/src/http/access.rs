@@ -9,7 +9,7 @@ use std::time::Instant;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderMap, HeaderName, Method};
+use axum::http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 use tracing::Span;
 
@@ -96,7 +96,7 @@ impl<T, S, H: Handler<T, S>> Handler<T, S> for Marked<H> {
 /// One request that was answered, and what is still to be known of it.
 pub struct Line {
     id: Box<str>,
-    method: Method,
+    method: &'static str,
     started: Instant,
     status: u16,
     route: Option<Arc<Route>>,
@@ -107,7 +107,7 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(id: Box<str>, method: Method, started: Instant, status: u16, notes: &Notes, error: Option<Arc<Error>>, span: Span) -> Self {
+    pub fn new(id: Box<str>, method: &'static str, started: Instant, status: u16, notes: &Notes, error: Option<Arc<Error>>, span: Span) -> Self {
         let Noted { route, org } = notes.take();
         if !span.is_disabled() {
             span.record("http.route", route.as_ref().map_or("none", |route| route.pattern()));
@@ -119,7 +119,7 @@ impl Line {
     fn measure(&self, bytes: u64) {
         let Some(meter) = meter::get() else { return };
         let route = self.route.as_ref().map_or(&meter.unrouted, |route| route.measured.get_or_init(|| meter.of_route(route.pattern())));
-        meter.request(route, self.method.as_str(), self.status, bytes, self.started.elapsed(), self.error.as_deref());
+        meter.request(route, self.method, self.status, bytes, self.started.elapsed(), self.error.as_deref());
     }
 
     /// `whole`: the client was given all of it.
@@ -176,7 +176,7 @@ impl http_body::Body for Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         // Of a HEAD's answer nothing is taken.
-        let whole = self.ended || self.body.is_end_stream() || self.line.method == Method::HEAD;
+        let whole = self.ended || self.body.is_end_stream() || self.line.method == "HEAD";
         self.line.measure(self.bytes);
         self.line.write(self.bytes, whole);
     }

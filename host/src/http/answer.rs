@@ -23,6 +23,7 @@ use super::caller::Peer;
 use super::linger::{Unread, Watched};
 use super::problem::{Problem, render};
 use crate::app::traces;
+use crate::meter;
 use crate::model::Error;
 
 /// Until the answer's head; a body may stream for longer. A test of a connection may take 20 seconds.
@@ -48,8 +49,8 @@ pub async fn answer(
         Some(id) => id.into(),
         None => format!("{:08x}-{:x}", gateway.run, gateway.requests.fetch_add(1, Ordering::Relaxed)).into(),
     };
-    let (method, notes) = (request.method().clone(), peer.notes.clone());
-    let span = tracing::trace_span!(target: "trace", "request", otel.kind = "server", http.request.method = %method, request.id = %id, http.route = Empty, http.response.status_code = Empty);
+    let (method, notes) = (meter::method(request.method().as_str()), peer.notes.clone());
+    let span = tracing::trace_span!(target: "trace", "request", otel.kind = "server", http.request.method = method, request.id = %id, http.route = Empty, http.response.status_code = Empty);
     traces::adopt(&span, request.headers());
     request.extensions_mut().insert(peer);
     let called = AssertUnwindSafe(router.oneshot(request.map(|body| Body::new(Watched::new(body, unread.clone()))))).catch_unwind().instrument(span.clone());

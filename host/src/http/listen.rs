@@ -41,6 +41,8 @@ pub const MAX_HEAD: usize = 64 << 10;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// What is in flight may take this long once we are told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
+/// And then writing down what was done.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// After a failed accept, as when there are no file descriptors left.
 pub const BREATH: Duration = Duration::from_millis(50);
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -52,7 +54,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// Serves until SIGTERM or SIGINT, then lets requests in flight end. A second signal leaves at once.
+/// Serves until SIGTERM or SIGINT, then lets requests in flight end. A second signal waits for none of them. What was done is written down
+/// in either case.
 ///
 /// SIGHUP reads again what `reload` can.
 pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) -> Result<()> {
@@ -81,7 +84,7 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) 
     tracing::info!(in_flight = tasks.len(), "stopping");
     let drained = async {
         tasks.wait().await;
-        gateway.app.stop().await;
+        gateway.app.ingest.drain().await;
     };
     tokio::select! {
         ended = tokio::time::timeout(DRAIN, drained) => {
@@ -90,6 +93,9 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) 
             }
         }
         () = signals.next() => tracing::warn!("told twice to stop: leaving at once"),
+    }
+    if tokio::time::timeout(LAST_WORDS, gateway.app.stop()).await.is_err() {
+        tracing::error!("what was done last could not be written down within 5 seconds");
     }
     Ok(())
 }

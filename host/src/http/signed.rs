@@ -5,13 +5,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use url::Url;
 
 use super::body::{self, MAX_BODY};
+use super::caller::Peer;
 use super::openapi::signed as described;
 use super::params::Params;
 use super::routes::Routes;
@@ -70,13 +71,13 @@ pub async fn sign(State(gateway): Shared, caller: Caller, Path(name_or_id): Path
     Ok(answer::json(StatusCode::CREATED, &json!({"url": format!("{base}/s?token={token}"), "method": method, "expires_at": expires_at})))
 }
 
-async fn read(State(gateway): Shared, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    let mut response = open(&gateway, &method, &uri, &headers).await.into_response();
+async fn read(State(gateway): Shared, Extension(peer): Extension<Peer>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let mut response = open(&gateway, &peer, &method, &uri, &headers).await.into_response();
     response.headers_mut().extend(SHARED);
     response
 }
 
-async fn open(gateway: &Gateway, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
+async fn open(gateway: &Gateway, peer: &Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
     let mut params = Params::of(uri)?;
     let token = params.require("token")?;
     params.finish()?;
@@ -87,6 +88,7 @@ async fn open(gateway: &Gateway, method: &Method, uri: &Uri, headers: &HeaderMap
         Kind::Denied => revoked().with_source(error),
         _ => error,
     })?;
+    peer.notes.caller(&signed.org);
     let mut response = objects::answer(gateway.app.connections.open_signed(&signed, asked).await?, head)?;
     as_data(response.headers_mut());
     Ok(response)

@@ -25,7 +25,6 @@ const JOBS_AT_ONCE: usize = 2;
 const MAX_BREAKDOWNS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-const DRAIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Engine<S> {
     pub(super) source: S,
@@ -213,14 +212,15 @@ impl<S: Source> Engine<S> {
         }
     }
 
-    pub(super) async fn stop(&self) {
+    pub(super) async fn drain(&self) {
         self.stopping.cancel();
         self.tasks.close();
-        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
-            tracing::warn!("what is still in flight is left: it will be fetched again after the next start");
-            self.aborting.cancel();
-            self.tasks.wait().await;
-        }
+        self.tasks.wait().await;
+    }
+
+    pub(super) async fn stop(&self) {
+        self.aborting.cancel();
+        self.drain().await;
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<OrgId, Queue>> {

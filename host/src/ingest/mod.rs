@@ -122,7 +122,8 @@ impl Ingest {
         self.datasets.get(org, id).await
     }
 
-    /// `default_connection`: name or id. It counts for what is submitted from now on: a job keeps the connection that it was accepted with.
+    /// `default_connection`: name or id; none takes it away. It counts for what is submitted from now on: a job keeps the connection that it was
+    /// accepted with. `LimitExceeded` (`too_many_datasets`).
     pub async fn set_dataset(&self, org: &OrgId, id: DatasetId, default_connection: Option<&str>) -> Result<(Dataset, Option<ConnectionName>)> {
         self.datasets.set(org, id, default_connection).await
     }
@@ -156,7 +157,12 @@ impl Ingest {
         self.engine.records.has_open(org).await
     }
 
-    /// Stops taking work, waits up to 30 seconds for what is in flight, writes down what was done.
+    /// Takes no more work, and waits for what is in flight.
+    pub async fn drain(&self) {
+        self.engine.drain().await;
+    }
+
+    /// Takes no more work, and leaves what is in flight: it is fetched again after the next start.
     pub async fn stop(&self) {
         self.engine.stop().await;
     }

@@ -17,7 +17,8 @@ use crate::model::{Error, Kind, Result};
 /// Seconds: from a call of a plugin to a large object.
 const BUCKETS: [f64; 16] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
 const ABOUT: Metadata<'static> = Metadata::new("portcullis", Level::INFO, None);
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PATCH", "DELETE", "other"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER];
+const OTHER: &str = "other";
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const KINDS: [Kind; 9] =
     [Kind::Invalid, Kind::NotFound, Kind::Conflict, Kind::Denied, Kind::Rejected, Kind::Unavailable, Kind::LimitExceeded, Kind::PluginFault, Kind::Internal];
@@ -107,6 +108,12 @@ impl Outcome {
     pub fn note<T, E>(&self, outcome: &std::result::Result<T, E>) {
         if outcome.is_ok() { self.ok.increment(1) } else { self.failed.increment(1) }
     }
+}
+
+/// A request's method as it may be counted and written: anybody may send any word for one, as long as a head may be.
+#[must_use]
+pub fn method(sent: &str) -> &'static str {
+    METHODS.into_iter().find(|known| *known == sent).unwrap_or(OTHER)
 }
 
 /// One more in a gauge, for as long as it lives.
@@ -245,7 +252,7 @@ impl Meter {
         Plugin { calls, duration: self.recorder.register_histogram(&key, &ABOUT) }
     }
 
-    /// One request that is over.
+    /// One request that is over. `method`: as the function of that name says.
     pub fn request(&self, route: &Route, method: &str, status: u16, bytes: u64, took: Duration, error: Option<&Error>) {
         let method = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
         if let Some(counter) = route.requests.get(method).and_then(|classes| classes.get(class(status))) {
@@ -316,8 +323,8 @@ mod tests {
         let meter = meter();
         let route = meter.of_route("/api/v1/objects");
         let refused = Error::denied("x", "");
-        for method in ["GET", "GET", "BREW", "\"evil\n"] {
-            meter.request(&route, method, 403, 7, Duration::from_millis(3), Some(&refused));
+        for sent in ["GET", "GET", "BREW", "\"evil\n"] {
+            meter.request(&route, method(sent), 403, 7, Duration::from_millis(3), Some(&refused));
         }
         meter.plugin("https_basic").note(&Err::<(), _>(Error::plugin_fault("plugin_trap", "")), Duration::from_millis(1));
         meter.upstream.note(Ok(206), Duration::from_millis(1));

@@ -16,7 +16,10 @@ pub fn fetch() -> Operation {
 
 pub fn set() -> Operation {
     of_one("set_dataset", "Give a dataset a default connection, or take it away")
-        .about("Assets that are submitted without a connection go through it, from now on: a job keeps the connection that it was accepted with.")
+        .about(
+            "Assets that are submitted without a connection go through it, from now on: a job keeps the connection that it was accepted with. Of a dataset \
+             without one nothing is kept; an organization gives at most 10,000 datasets one.",
+        )
         .needs(Role::Admin)
         .body("DatasetSettings", MAX_BODY)
         .answers(200, "As it is now.", "Dataset")
