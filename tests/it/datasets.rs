@@ -65,6 +65,12 @@ async fn l14_assets_without_a_connection_go_through_their_datasets() {
     assert_eq!(member.post(ASSETS, &submission(&source)).await.pointers(), ["/connection_name"]);
     // The connection that always exists is one, too.
     assert_eq!(set(&play.api, &json!("portcullis")).await["default_connection"], "portcullis");
+
+    // The audit log, newest first: a record that is kept has its hash in it.
+    let changes = play.api.get("/api/v1/audit?verb=change").await.expect(200);
+    let of_cats = changes["items"].as_array().unwrap().iter().filter(|line| line["subject"] == "dataset" && line["id"] == "cats");
+    let kept: Vec<_> = of_cats.map(|line| line.get("after").is_some()).collect();
+    assert_eq!(kept.get(..3), Some(&[true, false, false][..]), "{changes}");
 }
 
 #[tokio::test]

@@ -99,10 +99,10 @@ pub fn organization(caller: &Caller, verb: &'static str, record: &Organization) 
     Changed { after: digest_of(record), ..changed(caller, verb, "organization", record.id.to_string()) }
 }
 
-/// Its default connection was set.
+/// Its default connection was set, or taken away: then no record is left.
 pub fn dataset(caller: &Caller, record: &Dataset) -> Changed {
     let (org, connection) = (Some(caller.org.clone()), record.default_connection);
-    Changed { org, connection, after: digest_of(record), ..changed(caller, "change", "dataset", record.id.to_string()) }
+    Changed { org, connection, after: connection.and_then(|_| digest_of(record)), ..changed(caller, "change", "dataset", record.id.to_string()) }
 }
 
 pub fn plugin(caller: &Caller, verb: &'static str, id: &str, before: Option<Digest>, after: Option<Digest>, powers: Vec<String>) -> Changed {
