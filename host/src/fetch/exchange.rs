@@ -1,45 +1,48 @@
-//! One request on one socket: hyper's connection and the body it fills are polled by the same task.
+//! One request on one socket, and the head of its answer (HTTP/1.1, RFC 9112). Both are moved by the task that asks.
 
+use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, Sleep, sleep_until};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
+use tokio::time::Sleep;
 
-use super::pool::{Key, Pool};
-use super::stream::{Pace, Paced, Stream};
-use super::{Limits, cause};
-use crate::meter;
-use crate::model::{Error, Result};
+use super::cause;
+use super::framing::{Framing, head_end};
+use super::stream::Stream;
+use super::wire::Message;
+use crate::model::Error;
 
 const MAX_HEADERS: usize = 100;
+/// With interim answers before it.
 const MAX_HEAD: usize = 64 << 10;
-/// A fast reader is given up to about twice this at once: hyper reads into all the room that its buffer happens to have.
-const MAX_BUFFER: usize = 128 << 10;
-/// A reader that comes back for more within this time keeps up.
-const PROMPT: Duration = Duration::from_millis(10);
+/// What one read takes while there is no head: most heads, and small objects with them.
+const HEAD_READ: usize = 8 << 10;
 
 pub(super) struct Link {
-    sender: SendRequest<Full<Bytes>>,
-    /// `None` once it has ended.
-    connection: Option<Connection<TokioIo<Paced>, Full<Bytes>>>,
-    pace: Pace,
+    stream: Stream,
+    /// What arrived and was not given on.
+    pub(super) arrived: BytesMut,
     /// How long an answer is waited for. Kept from one request to the next: a timer that is put off costs nothing, one that is set
     /// anew wakes the thread.
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
 }
 
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) framing: Framing,
+    /// The socket may carry another request once the body is over.
+    pub(super) lasting: bool,
+}
+
 /// Why there is no answer.
 pub(super) enum Failure {
-    /// The socket ended before the remote answered anything.
+    /// The socket ended, or broke, before there was an answer.
     Unanswered(Error),
     Final(Error),
 }
@@ -52,234 +55,163 @@ impl Failure {
     }
 }
 
+enum Broken {
+    Socket(io::Error),
+    TooLarge,
+    NotHttp,
+    /// Nobody can tell where the answer ends.
+    Unframed,
+}
+
 impl Link {
-    pub(super) async fn open(stream: Stream) -> Result<Box<Self>> {
-        let pace = Pace::default();
-        let (sender, connection) = Builder::new()
-            .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(Paced::new(stream, pace.clone())))
-            .await
-            .map_err(|error| Error::internal("http_setup", "HTTP cannot be set up on a socket").with_source(error))?;
-        Ok(Box::new(Self { sender, connection: Some(connection), pace, deadline: None }))
+    pub(super) fn new(stream: Stream) -> Box<Self> {
+        Box::new(Self { stream, arrived: BytesMut::new(), deadline: None })
     }
 
-    /// Moves bytes. When it ends, with an error or without, whoever waits for the answer or its body is told.
-    fn drive(&mut self, context: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection
-            && Pin::new(connection).poll(context).is_ready()
-        {
-            self.connection = None;
+    pub(super) async fn request(&mut self, message: &Message, host: &str) -> Result<Head, Failure> {
+        // All of it before anything is read: a request is a head and a small form. A remote that refuses early may close its end before it has
+        // read all: what it said is the answer then.
+        let written = self.write(message.bytes()).await;
+        match (self.head(&message.method).await, written) {
+            (Ok(head), written) => Ok(Head { lasting: head.lasting && written.is_ok(), ..head }),
+            (Err(Broken::Socket(ended)), Err(error)) if ended.kind() == io::ErrorKind::UnexpectedEof => Err(Broken::Socket(error).told(host)),
+            (Err(broken), _) => Err(broken.told(host)),
         }
     }
 
-    /// Moves bytes until `received` has something.
-    ///
-    /// What is received comes over hyper's channel from the connection that is polled here. Polled with the task's own waker,
-    /// both ends of the channel would wake the very task that is running, and it would run once more for nothing. So the
-    /// task's waker is left where nothing can go on without the socket, and only there.
-    fn advance<T>(&mut self, context: &mut Context<'_>, mut received: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        let silent = &mut Context::from_waker(Waker::noop());
-        if let ready @ Poll::Ready(_) = received(silent) {
-            return ready;
-        }
-        self.drive(silent);
-        if let ready @ Poll::Ready(_) = received(silent) {
-            return ready;
-        }
-        self.drive(context);
-        received(silent)
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
-    /// Open, silent and ready for another request. What the remote sent unasked closes it.
+    async fn head(&mut self, asked: &Method) -> Result<Head, Broken> {
+        let (mut left, mut seen) = (MAX_HEAD, 0);
+        loop {
+            // Another protocol may never end a line.
+            if !self.arrived.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected) {
+                return Err(Broken::NotHttp);
+            }
+            if let Some(end) = head_end(&self.arrived, seen) {
+                left = left.checked_sub(end).ok_or(Broken::TooLarge)?;
+                let head = Head::parse(&self.arrived.split_to(end).freeze(), asked)?;
+                if !head.status.is_informational() {
+                    return Ok(head);
+                }
+                seen = 0;
+                continue;
+            }
+            if self.arrived.len() >= left {
+                return Err(Broken::TooLarge);
+            }
+            seen = self.arrived.len();
+            if std::future::poll_fn(|context| self.poll_read(context, HEAD_READ)).await.map_err(Broken::Socket)? == 0 {
+                return Err(Broken::Socket(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+
+    /// Adds what is there to what has arrived, up to `most` bytes. 0 is the end of the socket.
+    pub(super) fn poll_read(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        // Small pieces share the memory of one read: whoever keeps one keeps all of it.
+        let kept = self.arrived.len();
+        if self.arrived.capacity() - kept < most / 2 {
+            self.arrived.reserve(most.saturating_sub(kept).max(most / 2));
+        }
+        pin!(self.stream.read_buf(&mut (&mut self.arrived).limit(most))).poll(context)
+    }
+
+    /// Open and silent, as far as it can be told now. What the remote sends unasked is no answer to the next request.
     pub(super) fn is_idle(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.connection.is_some() && self.sender.is_ready()
-    }
-
-    pub(super) async fn request(&mut self, message: Request<Full<Bytes>>, host: &str) -> Result<Response<Incoming>, Failure> {
-        self.pace.set_fast(false);
-        let mut answer = pin!(self.sender.send_request(message));
-        let answer = std::future::poll_fn(|context| self.advance(context, |context| answer.as_mut().poll(context)));
-        answer.await.map_err(|error| {
-            if error.is_parse() || error.is_user() {
-                let (name, what) = match error.is_parse_too_large() {
-                    true => ("headers_too_large", "its headers are too large"),
-                    false => ("not_http", "it does not speak HTTP/1.1"),
-                };
-                let told = Error::rejected("upstream_protocol", format!("the answer of {host} cannot be read: {what}")).because(name);
-                Failure::Final(told.with_remedy("Check host name and port: another kind of server may be there.").with_source(error))
-            } else if let Some(cause) = cause::late_alert(&error) {
-                let told = Error::rejected("upstream_tls", format!("TLS with {host} failed: {}", cause.words)).because(cause.name);
-                Failure::Final(told.with_remedy(cause.remedy).with_source(error))
-            } else {
-                let told = Error::unavailable("upstream_connect", format!("{host} closed the connection before it answered")).because("closed_without_answer");
-                Failure::Unanswered(told.with_remedy("See whether the server or a proxy before it fails, then test again.").with_source(error))
-            }
-        })
+        let mut byte = [0];
+        let read = Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
+        // A task that has done its share for now is told that nothing is there, whatever is.
+        self.arrived.is_empty() && read.is_pending() && has_budget_remaining()
     }
 }
 
-/// The body while it arrives. When it ends well its socket goes back to the pool; when it is dropped before, the socket closes.
-pub(super) struct Streaming {
-    incoming: Incoming,
-    /// `None` once it went back, or ended.
-    lent: Option<(Box<Link>, Key, Arc<Pool>)>,
-    promised: Option<u64>,
-    received: u64,
-    gauge: Gauge,
-}
-
-impl Streaming {
-    pub(super) fn new(incoming: Incoming, link: Box<Link>, key: Key, pool: Arc<Pool>, limits: &Limits) -> Self {
-        let promised = incoming.size_hint().exact();
-        let mut body = Self { incoming, lent: Some((link, key, pool)), promised, received: 0, gauge: Gauge::new(limits) };
-        body.give_back_at_the_end();
-        body
-    }
-
-    /// Readers that know the length do not ask again after the last byte.
-    fn give_back_at_the_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.give_back();
+impl Head {
+    fn parse(bytes: &Bytes, asked: &Method) -> Result<Self, Broken> {
+        let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut head = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut lines);
+        match parsed {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(Broken::TooLarge),
+            Ok(_) | Err(_) => return Err(Broken::NotHttp),
         }
-    }
-
-    fn give_back(&mut self) {
-        if let Some((mut link, key, pool)) = self.lent.take()
-            && link.is_idle()
-        {
-            pool.put(key, link);
+        let (Some(version), Some(Ok(status))) = (head.version, head.code.map(StatusCode::from_u16)) else { return Err(Broken::NotHttp) };
+        let mut headers = HeaderMap::with_capacity(head.headers.len());
+        for line in &*head.headers {
+            let (name, value) = (HeaderName::from_bytes(line.name.as_bytes()), HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)));
+            let (Ok(name), Ok(value)) = (name, value) else { return Err(Broken::NotHttp) };
+            headers.append(name, value);
         }
-    }
-
-    fn poll_incoming(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let incoming = &mut self.incoming;
-        match &mut self.lent {
-            Some((link, ..)) => link.advance(context, |context| Pin::new(&mut *incoming).poll_frame(context)),
-            // All of it has arrived.
-            None => Pin::new(incoming).poll_frame(context),
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for another one.
+            return Err(Broken::NotHttp);
         }
+        let framing = Framing::of(asked, version, status, &headers).ok_or(Broken::Unframed)?;
+        let disputed = headers.contains_key(header::TRANSFER_ENCODING) && headers.remove(header::CONTENT_LENGTH).is_some();
+        let lasting = !says(&headers, "close") && (version == 1 || says(&headers, "keep-alive"));
+        Ok(Self { status, headers, lasting: lasting && !disputed, framing })
     }
 }
 
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        if let Some(meter) = meter::get() {
-            meter.upstream.bytes.increment(self.received);
-        }
-    }
+fn says(headers: &HeaderMap, word: &str) -> bool {
+    let mut words = headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    words.any(|said| said.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn truncated(received: u64) -> Error {
-    Error::unavailable("truncated", format!("the remote closed the connection after {received} bytes, before the end of the body"))
-        .with_remedy("See whether the server or a proxy before it breaks answers off, then test again.")
-}
-
-impl http_body::Body for Streaming {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.get_mut();
-        if let Some((link, ..)) = &this.lent
-            && let Some(prompt) = this.gauge.asked()
-        {
-            link.pace.set_fast(prompt);
-        }
-        loop {
-            let failure = match this.poll_incoming(context) {
-                Poll::Pending => match this.gauge.waiting(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(error) => error,
-                },
-                Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers are of no use to anybody here.
-                    let Ok(data) = frame.into_data() else { continue };
-                    this.received += data.len() as u64;
-                    this.give_back_at_the_end();
-                    match this.gauge.arrived(data.len()) {
-                        Ok(()) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                        Err(error) => error,
-                    }
+impl Broken {
+    fn told(self, host: &str) -> Failure {
+        const ANOTHER: &str = "Check host name and port: another kind of server may be there.";
+        let unreadable = |name, what, remedy| {
+            let told = Error::rejected("upstream_protocol", format!("the answer of {host} cannot be read: {what}")).because(name);
+            Failure::Final(told.with_remedy(remedy))
+        };
+        match self {
+            Self::TooLarge => unreadable("headers_too_large", "its headers are too large", ANOTHER),
+            Self::NotHttp => unreadable("not_http", "it does not speak HTTP/1.1", ANOTHER),
+            Self::Unframed => unreadable(
+                "not_http",
+                "its length cannot be told",
+                "The server's owner looks at the Content-Length and Transfer-Encoding that the server sends.",
+            ),
+            Self::Socket(error) => match cause::late_alert(&error) {
+                Some(cause) => {
+                    let told = Error::rejected("upstream_tls", format!("TLS with {host} failed: {}", cause.words)).because(cause.name);
+                    Failure::Final(told.with_remedy(cause.remedy).with_source(error))
                 }
-                Poll::Ready(None) if this.promised.is_none_or(|promised| promised == this.received) => {
-                    this.give_back();
-                    return Poll::Ready(None);
+                None => {
+                    let told =
+                        Error::unavailable("upstream_connect", format!("{host} closed the connection before it answered")).because("closed_without_answer");
+                    Failure::Unanswered(told.with_remedy("See whether the server or a proxy before it fails, then test again.").with_source(error))
                 }
-                Poll::Ready(None) => truncated(this.received),
-                Poll::Ready(Some(Err(error))) => truncated(this.received).with_source(error),
-            };
-            this.lent = None;
-            return Poll::Ready(Some(Err(failure)));
+            },
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }
 
-/// Measures how fast the remote is, over the time that we wait for it: a reader who does not ask is no fault of the remote.
-struct Gauge {
-    window: Duration,
-    least: u64,
-    waiting_since: Option<Instant>,
-    waited: Duration,
-    bytes: u64,
-    timer: Option<Pin<Box<Sleep>>>,
-    handed_out: Option<Instant>,
-}
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
 
-impl Gauge {
-    fn new(limits: &Limits) -> Self {
-        let least = limits.min_rate.saturating_mul(limits.slow_window.as_secs());
-        Self { window: limits.slow_window, least, waiting_since: None, waited: Duration::ZERO, bytes: 0, timer: None, handed_out: None }
-    }
+    use super::*;
 
-    /// The reader asks for more: did it come back promptly? `None`: it has not been given anything since it asked last.
-    fn asked(&mut self) -> Option<bool> {
-        self.handed_out.take().map(|then| then.elapsed() < PROMPT)
-    }
-
-    fn arrived(&mut self, bytes: usize) -> Result<()> {
-        let now = Instant::now();
-        self.handed_out = Some(now);
-        self.bytes += bytes as u64;
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += now - since;
+    #[tokio::test]
+    async fn u05_a_socket_that_cannot_be_looked_at_now_is_not_idle() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a socket");
+        let (_far, _) = listener.accept().await.expect("a socket");
+        let mut link = Link::new(Stream::Plain(near));
+        assert!(link.is_idle());
+        while has_budget_remaining() {
+            consume_budget().await;
         }
-        self.judge()
-    }
-
-    /// Called while there is nothing to read. `Ready`: the remote is too slow.
-    fn waiting(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        loop {
-            let now = Instant::now();
-            self.waited += now - self.waiting_since.replace(now).unwrap_or(now);
-            if let Err(error) = self.judge() {
-                return Poll::Ready(error);
-            }
-            // An armed timer is left alone: it fires early at worst, and is set anew then.
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(now + self.window)));
-            std::task::ready!(timer.as_mut().poll(context));
-            timer.as_mut().reset(now + self.window.saturating_sub(self.waited).max(Duration::from_millis(1)));
-        }
-    }
-
-    fn judge(&mut self) -> Result<()> {
-        if self.waited < self.window {
-            return Ok(());
-        }
-        if self.bytes < self.least {
-            return Err(Error::unavailable("too_slow", format!("the remote sent {} bytes in {} seconds", self.bytes, self.waited.as_secs())));
-        }
-        self.waited = Duration::ZERO;
-        self.bytes = 0;
-        Ok(())
+        // It may have sent something: a task that has done its share is not told.
+        assert!(!link.is_idle());
+        tokio::task::yield_now().await;
+        assert!(link.is_idle());
     }
 }

@@ -6,9 +6,11 @@ mod body;
 mod cause;
 mod dial;
 mod exchange;
+mod framing;
 mod pool;
 mod resolve;
 mod stream;
+mod streaming;
 mod tls;
 mod wire;
 
@@ -17,8 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::field::Empty;
 use tracing::{Instrument, trace_span};
 
@@ -30,9 +31,11 @@ pub use wire::authority;
 use crate::meter;
 use crate::model::{ConnectionId, Error, Result};
 use crate::policy::AddressPolicy;
-use exchange::Link;
+use exchange::{Failure, Head, Link};
 use pool::{Key, Pool};
 use resolve::Resolver;
+use streaming::{Lent, Streaming};
+use wire::Message;
 
 /// A token endpoint's answer is a small JSON document.
 const MAX_FORM_ANSWER: usize = 64 << 10;
@@ -141,18 +144,18 @@ impl Fetcher {
     }
 
     async fn send_now(&self, request: Outbound) -> Result<Inbound> {
-        let (key, message) = wire::encode(request)?;
+        let (key, message) = wire::encode(request, &[])?;
         if let Some(mut link) = self.pool.take(&key) {
-            match self.head(&mut link, &key, message.clone()).await {
-                Ok(answer) => return Ok(self.inbound(key, link, answer)),
+            match self.head(&mut link, &key, &message).await {
+                Ok(head) => return Ok(self.inbound(key, link, head)),
                 // The remote closed the socket while it lay idle: nobody has answered, and a read may be asked for again.
-                Err(exchange::Failure::Unanswered(_)) if matches!(*message.method(), Method::GET | Method::HEAD) => {}
+                Err(Failure::Unanswered(_)) if matches!(message.method, Method::GET | Method::HEAD) => {}
                 Err(failure) => return Err(failure.error()),
             }
         }
         let mut link = self.connect(&key).await?;
-        let answer = self.head(&mut link, &key, message).await.map_err(exchange::Failure::error)?;
-        Ok(self.inbound(key, link, answer))
+        let head = self.head(&mut link, &key, &message).await.map_err(Failure::error)?;
+        Ok(self.inbound(key, link, head))
     }
 
     /// POST of a form to a token endpoint.
@@ -162,7 +165,9 @@ impl Fetcher {
     }
 
     /// POST of a small body; an answer of at most 64 KiB. The address is judged like any other, and the socket is used once.
-    pub async fn post(&self, url: &url::Url, headers: HeaderMap, content_type: HeaderValue, body: Bytes) -> Result<(StatusCode, Bytes)> {
+    pub async fn post(&self, url: &url::Url, mut headers: HeaderMap, content_type: HeaderValue, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        headers.insert(header::CONTENT_TYPE, content_type);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         let request = Outbound {
             connection: ConnectionId(uuid::Uuid::nil()),
             method: Method::POST,
@@ -173,13 +178,10 @@ impl Fetcher {
             path_and_query: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
             headers,
         };
-        let (key, mut message) = wire::encode(request)?;
-        message.headers_mut().insert(header::CONTENT_TYPE, content_type);
-        message.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        *message.body_mut() = Full::from(body);
+        let (key, message) = wire::encode(request, &body)?;
         let mut link = self.connect(&key).await?;
-        let answer = self.head(&mut link, &key, message).await.map_err(exchange::Failure::error)?;
-        let Inbound { status, body, .. } = self.inbound(key, link, answer);
+        let head = self.head(&mut link, &key, &message).await.map_err(Failure::error)?;
+        let Inbound { status, body, .. } = self.inbound(key, link, Head { lasting: false, ..head });
         Ok((status, body.bytes(MAX_FORM_ANSWER).await?))
     }
 
@@ -201,10 +203,10 @@ impl Fetcher {
         let addresses = self.resolver.resolve(key.https, &key.host, key.port).await?;
         let tcp = dial::tcp(&key.host, &addresses, self.limits.connect).await?;
         let stream = if key.https { self.tls.handshake(&key.host, tcp, self.limits.connect).await? } else { stream::Stream::Plain(tcp) };
-        Link::open(stream).await
+        Ok(Link::new(stream))
     }
 
-    async fn head(&self, link: &mut Link, key: &Key, message: Request<Full<Bytes>>) -> Result<http::Response<hyper::body::Incoming>, exchange::Failure> {
+    async fn head(&self, link: &mut Link, key: &Key, message: &Message) -> Result<Head, Failure> {
         let end = tokio::time::Instant::now() + self.limits.head;
         let mut deadline = link.deadline.take().unwrap_or_else(|| Box::pin(tokio::time::sleep_until(end)));
         deadline.as_mut().reset(end);
@@ -214,20 +216,16 @@ impl Fetcher {
             () = deadline.as_mut() => None,
         };
         link.deadline = Some(deadline);
-        match answer {
-            Some(answer) => answer,
-            None => {
-                let told =
-                    Error::unavailable("upstream_timeout", format!("{} did not answer within {:?}", key.host, self.limits.head)).because("answer_timeout");
-                Err(exchange::Failure::Final(told.with_remedy("See whether the server is overloaded, then test again.")))
-            }
-        }
+        answer.unwrap_or_else(|| {
+            let told = Error::unavailable("upstream_timeout", format!("{} did not answer within {:?}", key.host, self.limits.head)).because("answer_timeout");
+            Err(Failure::Final(told.with_remedy("See whether the server is overloaded, then test again.")))
+        })
     }
 
-    fn inbound(&self, key: Key, link: Box<Link>, answer: http::Response<hyper::body::Incoming>) -> Inbound {
-        let (head, incoming) = answer.into_parts();
-        let body = exchange::Streaming::new(incoming, link, key, Arc::clone(&self.pool), &self.limits);
-        Inbound { status: head.status, headers: head.headers, body: Body::new(body) }
+    fn inbound(&self, key: Key, link: Box<Link>, head: Head) -> Inbound {
+        let Head { status, headers, framing, lasting } = head;
+        let home = lasting.then(|| (key, Arc::clone(&self.pool)));
+        Inbound { status, headers, body: Body::new(Streaming::new(framing, Lent { link, home }, &self.limits)) }
     }
 }
 

@@ -1,17 +1,32 @@
-//! Turns an `Outbound` into the request that is written. What the caller judged and signed is sent unchanged.
+//! Turns an `Outbound` into the bytes that are written. What the caller judged and signed is sent unchanged.
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Uri, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, Method, header};
+use zeroize::Zeroizing;
 
 use super::Outbound;
 use super::pool::Key;
 use crate::model::{Error, Result};
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+/// More than what is written of every request takes.
+const OWN_LINES: usize = 256;
+
+/// What says where a request ends is written here, or the next request on the socket could be taken for its body.
+const FRAMING: [HeaderName; 4] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT, header::UPGRADE];
+
+/// A request as it goes over the socket. It holds a credential, so these bytes are wiped.
+pub(super) struct Message {
+    pub(super) method: Method,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Message {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// The value of `Host`: the port only where it is not the scheme's own. A signature over `Host` signs this.
 #[must_use]
@@ -20,23 +35,43 @@ pub fn authority(https: bool, host: &str, port: u16) -> Cow<'_, str> {
 }
 
 /// `Internal` (`unsendable_request`) for what cannot be sent as it is: judged and encoded requests always can.
-pub(super) fn encode(request: Outbound) -> Result<(Key, Request<Full<Bytes>>)> {
-    let Outbound { connection, method, https, host, port, path_and_query, headers } = request;
+pub(super) fn encode(request: Outbound, body: &[u8]) -> Result<(Key, Message)> {
+    let Outbound { connection, method, https, host, port, path_and_query: path, headers } = request;
     let unsendable = |what: &str| Error::internal("unsendable_request", format!("{what} cannot be sent unchanged"));
-    // `PathAndQuery` cuts at a '#' and completes an empty path.
-    if !path_and_query.starts_with('/') || path_and_query.contains('#') {
+    // What follows a '#' is never sent.
+    if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
         return Err(unsendable("the path"));
     }
-    let path = PathAndQuery::from_maybe_shared(Bytes::from(path_and_query)).map_err(|error| unsendable("the path").with_source(error))?;
-    let mut message = Request::new(Full::default());
-    *message.method_mut() = method;
-    *message.uri_mut() = Uri::from(path);
-    *message.headers_mut() = headers;
-    let host_value = HeaderValue::try_from(authority(https, &host, port).as_ref()).map_err(|error| unsendable("the host").with_source(error))?;
-    let headers = message.headers_mut();
-    headers.insert(header::HOST, host_value);
-    headers.insert(header::USER_AGENT, USER_AGENT);
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    Ok((Key::new(connection, https, host, port), message))
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unsendable("the host"));
+    }
+    if headers.keys().any(|name| FRAMING.contains(name)) {
+        return Err(unsendable("a header that says where the request ends"));
+    }
+    let bytes = written(&method, &path, &authority(https, &host, port), &headers, body);
+    Ok((Key::new(connection, https, host, port), Message { method, bytes }))
+}
+
+fn written(method: &Method, path: &str, authority: &str, headers: &HeaderMap, body: &[u8]) -> Zeroizing<Vec<u8>> {
+    let given: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    // Room for all of it: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(OWN_LINES + path.len() + authority.len() + given + body.len()));
+    let mut put = |pieces: &[&[u8]]| pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
+    put(&[method.as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\n"]);
+    let own = [(header::HOST, authority), (header::USER_AGENT, USER_AGENT), (header::ACCEPT_ENCODING, "identity")];
+    for (name, value) in &own {
+        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+    if !headers.contains_key(header::ACCEPT) {
+        put(&[b"accept: */*\r\n"]);
+    }
+    if *method == Method::POST {
+        put(&[b"content-length: ", body.len().to_string().as_bytes(), b"\r\n"]);
+    }
+    // Ours are written, whatever the caller says of them.
+    for (name, value) in headers.iter().filter(|(name, _)| own.iter().all(|(own, _)| own != name)) {
+        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+    put(&[b"\r\n", body]);
+    bytes
 }

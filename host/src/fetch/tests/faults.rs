@@ -13,6 +13,7 @@ use crate::fetch::Limits;
 async fn u05_u07_u20_each_framing_fault_has_its_code() {
     let many_headers = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101)).into_bytes();
     let large_header = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(70_000)).into_bytes();
+    let interim = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(3000);
     let cases: &[(&str, &[u8], Result<&str, &str>)] = &[
         ("nothing at all", b"", Err("upstream_connect")),
         ("half a head", b"HTTP/1.1 200 OK\r\ncontent-le", Err("upstream_connect")),
@@ -27,6 +28,15 @@ async fn u05_u07_u20_each_framing_fault_has_its_code() {
         ("no last chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n", Err("truncated")),
         ("a chunk that ends early", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhello", Err("truncated")),
         ("a chunk size that is none", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhello", Err("truncated")),
+        ("a coding that nobody asked for", b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Err("upstream_protocol")),
+        ("chunks in HTTP/1.0", b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Err("upstream_protocol")),
+        ("another protocol, as if asked for", b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n", Err("upstream_protocol")),
+        ("interim answers without end", &interim, Err("upstream_protocol")),
+        ("an empty line where a chunk's size is", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n\r\n\r\n", Err("truncated")),
+        ("a length and chunks", b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Ok("hello")),
+        ("HTTP/1.0", b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", Ok("hello")),
+        ("lines that end in a line feed alone", b"HTTP/1.1 200 OK\ncontent-length: 5\n\nhello", Ok("hello")),
+        ("no reason phrase", b"HTTP/1.1 200\r\ncontent-length: 5\r\n\r\nhello", Ok("hello")),
         ("a body that ends with the socket", b"HTTP/1.1 200 OK\r\n\r\nhello", Ok("hello")),
         ("an empty body", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Ok("")),
         ("no content", b"HTTP/1.1 204 No Content\r\n\r\n", Ok("")),
@@ -37,6 +47,20 @@ async fn u05_u07_u20_each_framing_fault_has_its_code() {
         let upstream = Upstream::answering(&[answer]).await;
         let found = body(get(&fetcher(), upstream.port).await).await;
         assert_eq!(found.as_deref().map_err(String::as_str), *expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn u07_a_body_that_broke_off_has_no_good_end() {
+    for answer in
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello".as_slice(), b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"]
+    {
+        let upstream = Upstream::answering(&[answer]).await;
+        let mut body = get(&fetcher(), upstream.port).await.expect("an answer").body;
+        body.frame().await.expect("a frame").expect("data");
+        for _ in 0..3 {
+            assert_eq!(body.frame().await.expect("no end").expect_err("broken off").code(), "truncated");
+        }
     }
 }
 
@@ -68,6 +92,11 @@ async fn e27_the_request_is_sent_as_it_was_judged() {
 #[tokio::test]
 async fn e08_what_cannot_be_sent_unchanged_is_not_sent() {
     let upstream = Upstream::always(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    for name in ["content-length", "transfer-encoding", "expect", "upgrade"] {
+        let mut outbound = request(upstream.port, "/");
+        outbound.headers.insert(name, "0".parse().expect("a value"));
+        assert_eq!(fetcher().send(outbound).await.err().map(|error| error.code().to_owned()).as_deref(), Some("unsendable_request"), "{name}");
+    }
     for path in ["", "x", "/a#b", "/a b", "/a\r\nb", "http://evil.example/", "*"] {
         let error = fetcher().send(request(upstream.port, path)).await.err().unwrap_or_else(|| panic!("{path:?} was sent"));
         assert_eq!(error.code(), "unsendable_request", "{path:?}");

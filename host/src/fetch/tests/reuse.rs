@@ -76,6 +76,30 @@ async fn u05_a_socket_with_more_bytes_than_promised_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn u05_a_socket_is_not_used_again_where_the_remote_says_so_or_its_framing_is_in_doubt() {
+    for answer in [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".as_slice(),
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: x, Close\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\nconnection: close\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let upstream = Upstream::always(answer).await;
+        let fetcher = fetcher();
+        for _ in 0..2 {
+            assert_eq!(body(get(&fetcher, upstream.port).await).await, Ok("hello".to_owned()));
+        }
+        assert_eq!((upstream.accepted(), fetcher.pool.len()), (2, 0), "{}", String::from_utf8_lossy(answer));
+    }
+    let upstream = Upstream::always(b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: Keep-Alive\r\n\r\nhello").await;
+    let fetcher = fetcher();
+    for _ in 0..2 {
+        assert_eq!(body(get(&fetcher, upstream.port).await).await, Ok("hello".to_owned()));
+    }
+    assert_eq!(upstream.accepted(), 1);
+}
+
+#[tokio::test]
 async fn u05_a_body_that_is_dropped_closes_its_socket() {
     let upstream = Upstream::always(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello").await;
     let fetcher = fetcher();
@@ -136,6 +160,19 @@ async fn m30_idle_sockets_are_bounded_in_number_and_age() {
     tokio::time::sleep(Duration::from_millis(60)).await;
     body(get(&fetcher, upstream.port).await).await.expect("an answer");
     assert_eq!((upstream.accepted(), fetcher.pool.len()), (5, 1));
+}
+
+/// The socket of a form is used once, though the remote would keep it.
+#[tokio::test]
+async fn the_socket_of_a_form_is_not_kept() {
+    let upstream = Upstream::always(HELLO).await;
+    let fetcher = fetcher();
+    let url = url::Url::parse(&format!("http://127.0.0.1:{}/token", upstream.port)).expect("a URL");
+    for _ in 0..2 {
+        fetcher.post_form(&url, http::HeaderMap::new(), &[]).await.expect("an answer");
+    }
+    assert_eq!((upstream.accepted(), fetcher.pool.len()), (2, 0));
+    assert!(upstream.requests().iter().all(|request| request.contains("\r\ncontent-length: 0\r\n") && request.contains("\r\nconnection: close\r\n")));
 }
 
 /// One turn to ask, one to read the answer: nothing on the way wakes the task that is running.

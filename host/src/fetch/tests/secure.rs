@@ -162,3 +162,42 @@ fn e20_a_file_without_certificates_is_refused_at_start() {
         assert_eq!(Fetcher::new(config).err().map(|error| error.code().to_owned()).as_deref(), Some("invalid_ca_file"), "{content:?}");
     }
 }
+
+/// Answers each request of a socket; after the second it says something unasked, or says goodbye and keeps the socket.
+#[tokio::test]
+async fn u05_u18_a_tls_socket_is_used_again_unless_something_comes_unasked_or_it_is_closed() {
+    for unasked in [Some("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"), None] {
+        let authority = Authority::new();
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server(&[HOST], |_| {})));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut tls = acceptor.accept(socket).await.expect("a handshake");
+                    for number in 1.. {
+                        let Some(_) = read_head(&mut tls).await else { return };
+                        let more = unasked.filter(|_| number == 2).unwrap_or_default();
+                        tls.write_all(format!("{HELLO}{more}").as_bytes()).await.expect("written");
+                        tls.flush().await.expect("flushed");
+                        if number == 2 && unasked.is_none() {
+                            tls.get_mut().1.send_close_notify();
+                            tls.flush().await.expect("flushed");
+                        }
+                    }
+                });
+            }
+        });
+        let fetcher = authority.fetcher();
+        for _ in 0..6 {
+            assert_eq!(body(fetcher.send(outbound(port)).await).await, Ok("hello".to_owned()));
+            // What comes after an answer has come.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(accepted.load(Ordering::SeqCst), 3, "{unasked:?}");
+    }
+}
