@@ -250,5 +250,9 @@ async fn b14_the_log_is_whole_after_a_kill_and_each_change_of_it_is_found_offlin
     write(&good);
     assert_eq!(verified(&data).0, 0);
     let (code, said) = verified(&data.join("none"));
+    assert!(code == 1 && said.contains("no_audit_log"), "{said}");
+    let without_key = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(without_key.path().join("data/audit")).unwrap();
+    let (code, said) = verified(&without_key.path().join("data"));
     assert!(code == 1 && said.contains("no_master_key"), "{said}");
 }

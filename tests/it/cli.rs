@@ -35,15 +35,17 @@ pub async fn with_connection() -> (Play, String) {
 
 #[tokio::test]
 async fn c02_every_refusal_has_its_documented_exit_code_and_its_code() {
-    let (play, _) = with_connection().await;
+    let (play, source) = with_connection().await;
     for (arguments, code, says) in [
         (vec!["connection", "get", "nobody"], 3, "connection_not_found"),
         (vec!["job", "get", "nothing"], 3, "job_not_found"),
         (vec!["connection", "delete", "portcullis"], 4, "default_connection"),
-        (vec!["--token", "pct_wrong", "connection", "list"], 4, "unauthorized"),
+        (vec!["--token", "pct_wrong", "connection", "list"], 4, "PORTCULLIS_TOKEN"),
         (vec!["connection", "create", "X", "--type", "https_basic"], 1, "/name"),
         (vec!["connection", "create", "x_y", "--type", "https_basic", "--secret", "password=hunter2"], 2, "visible"),
         (vec!["cat", "web_one"], 2, "Usage"),
+        (vec!["cat", "web_one", &source, "--range", "abc"], 2, "FIRST-LAST"),
+        (vec!["cat", "web_one", &source, "--range", "99-"], 1, "has 8 bytes"),
     ] {
         let ran = portcullis(&play.gateway, &arguments).await;
         assert_eq!((ran.code, ran.out.len()), (code, 0), "{arguments:?}: {}", ran.err);
@@ -64,6 +66,10 @@ async fn c02_b13_what_the_command_line_shows_is_what_there_is() {
     let names: Vec<Value> = serde_json::from_slice::<Vec<Value>>(&listed.out).unwrap().iter().map(|connection| connection["name"].clone()).collect();
     assert_eq!(names, [json!("portcullis"), json!("web_one")]);
     let (good, bad) = (source.clone(), source.replace("cli.bin", "none.bin"));
+    assert_eq!(portcullis(&play.gateway, &["connection", "test", "web_one", "--location", &bad]).await.code, 1);
+    let shown = portcullis(&play.gateway, &["connection", "get", "web_one"]).await;
+    assert!(shown.code == 0 && shown.err.contains("its test failed: file_not_found: "), "{}", shown.err);
+    assert_eq!(portcullis(&play.gateway, &["connection", "test", "web_one", "--location", &good]).await.code, 0);
     for (sources, code) in [(vec![good.as_str()], 0), (vec![good.as_str(), bad.as_str()], 1)] {
         let ran = portcullis(&play.gateway, &[vec!["ingest", "--wait", "--dataset", "d", "--connection", "web_one"], sources].concat()).await;
         assert_eq!(ran.code, code, "{}", ran.err);

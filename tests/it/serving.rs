@@ -1,10 +1,12 @@
 //! How the gateway is served: over TLS with files that are read again while it runs, and to its end when it is told to stop.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use portcullis_tests::gateway::{Gateway, Given};
+use portcullis_tests::gateway::{Gateway, Given, binary};
 use portcullis_tests::origin::{Certificate, write_pem};
 use tempfile::TempDir;
 
@@ -144,4 +146,23 @@ async fn m21_what_is_in_flight_ends_when_the_gateway_is_told_to_stop() {
     }
     assert_eq!(read, size);
     assert_eq!(play.gateway.ended().await, Some(0));
+}
+
+#[test]
+fn c02_a_first_start_that_cannot_listen_leaves_the_first_token_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |address: &str| {
+        let mut command = Command::new(binary());
+        command.arg("serve").env_clear().env("PORTCULLIS__SERVER__LISTEN", address).env("AWS_EC2_METADATA_DISABLED", "true").current_dir(&folder);
+        command
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = serve(&taken.local_addr().unwrap().to_string()).output().unwrap();
+    assert!(refused.status.code() == Some(1) && String::from_utf8_lossy(&refused.stderr).contains("listen_failed"), "{refused:?}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing was made");
+    let mut gateway = serve("127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let said = BufReader::new(gateway.stdout.take().unwrap()).lines().map(Result::unwrap).find(|line| line.starts_with("operator token"));
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    assert!(said.is_some_and(|line| line.contains("pct_")), "shown once it listens");
 }

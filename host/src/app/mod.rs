@@ -89,6 +89,11 @@ impl App {
             random: random.clone(),
         }));
         let tokens = Tokens::new(store.clone(), clock.clone(), random.clone());
+        let sink: Arc<dyn Sink> = Arc::new(ingest::LocalSink::open(config.sink_path()).await?);
+        let parts =
+            ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
+        let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
+        // Last of what can fail: the first token is shown once, after this.
         let given = config.bootstrap_token.as_ref().map(|token| token.as_str());
         // A token that was given is known to whoever gave it.
         let made = tokens.bootstrap(given).await?;
@@ -96,10 +101,6 @@ impl App {
             audit.change(audit::Changed::token_at_start(record)).await?;
         }
         let first = made.filter(|_| given.is_none());
-        let sink: Arc<dyn Sink> = Arc::new(ingest::LocalSink::open(config.sink_path()).await?);
-        let parts =
-            ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
-        let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
         let background = CancellationToken::new();
         let (watched, stopping) = (connections.clone(), background.clone());
         tokio::spawn(async move { watched.watch(&stopping).await });

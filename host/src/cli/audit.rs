@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::client::Client;
 use super::failure::{Done, Failure};
@@ -73,7 +74,11 @@ impl Verb {
             Self::List(verb) => {
                 let asked = [("since", &verb.since), ("connection", &verb.connection), ("actor", &verb.actor), ("verb", &verb.verb)];
                 let query: Vec<(&str, &str)> = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
-                output.rows(COLUMNS, &client.list(&ROUTE, &query, verb.limit).await?)
+                let mut lines = client.list(&ROUTE, &query, verb.limit).await?;
+                if output.format == Format::Table {
+                    lines.iter_mut().for_each(named);
+                }
+                output.rows(COLUMNS, &lines)
             }
             Self::Verify(verb) => verb.run(output),
         }
@@ -86,8 +91,16 @@ impl Verify {
         if let Some(folder) = self.data_dir {
             config.settings.data_dir = folder;
         }
+        let folder = config.settings.data_dir.join(audit::FOLDER);
+        if !folder.is_dir() {
+            return Err(Failure::Local {
+                code: "no_audit_log".to_owned(),
+                message: format!("there is no audit log in {}", folder.display()),
+                remedy: Some("Name the gateway's data folder with --data-dir, or its configuration with --config.".to_owned()),
+            });
+        }
         let vault = Vault::open(&config.key_file(), false, &random()).map_err(|error| ours(&error))?;
-        let verified = audit::verify(&config.settings.data_dir.join(audit::FOLDER), vault.derive(audit::KEY)).map_err(|error| ours(&error))?;
+        let verified = audit::verify(&folder, vault.derive(audit::KEY)).map_err(|error| ours(&error))?;
         if output.format == Format::Json {
             let verified = serde_json::to_value(&verified).map_err(|error| Failure::local("cannot write JSON", &error))?;
             output.json(&verified)?;
@@ -97,6 +110,16 @@ impl Verify {
             None if output.format == Format::Table => output.text(&said(&verified)),
             None => Ok(()),
         }
+    }
+}
+
+/// What has no name is known by its id: an organization, a plugin.
+fn named(line: &mut Value) {
+    if let Some(fields) = line.as_object_mut()
+        && fields.get("name").is_none_or(Value::is_null)
+        && let Some(id) = fields.get("id").cloned()
+    {
+        fields.insert("name".to_owned(), id);
     }
 }
 

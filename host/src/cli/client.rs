@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response, header};
+use reqwest::{Method, Response, StatusCode, header};
 use serde_json::Value;
 use url::Url;
 
@@ -123,6 +123,10 @@ impl Client {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
+        }
+        if status == StatusCode::RANGE_NOT_SATISFIABLE {
+            let size = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()?.strip_prefix("bytes */"));
+            return Err(Failure::Unsuccessful(format!("the range lies beyond the object, which has {} bytes", size.unwrap_or("fewer"))));
         }
         let bytes = read(response).await?;
         match serde_json::from_slice::<Problem>(&bytes) {

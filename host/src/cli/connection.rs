@@ -7,7 +7,7 @@ use super::ask;
 use super::client::Client;
 use super::failure::{Done, Failure, Result};
 use super::import::Import;
-use super::output::{Column, Format, Output, printable};
+use super::output::{Column, Format, Output, cell, printable};
 use super::settings::Settings;
 
 const ROUTE: [&str; 3] = ["api", "v1", "connections"];
@@ -173,7 +173,7 @@ impl Verb {
                 let mut body = verb.body()?;
                 ask::missing(client, &verb.connector, &mut body).await?;
                 let created = client.post(&ROUTE, query, &body).await?;
-                output.record(PROPERTIES, &created)
+                shown(&created, output)
             }
             Self::List(verb) => {
                 let mut query = Vec::new();
@@ -181,8 +181,8 @@ impl Verb {
                 query.extend(verb.connector.as_deref().map(|connector| ("type", connector)));
                 output.rows(COLUMNS, &client.list(&ROUTE, &query, MAX_LISTED).await?)
             }
-            Self::Get(Named { connection }) => output.record(PROPERTIES, &client.get(&one(&connection), &[]).await?),
-            Self::Edit(verb) => output.record(PROPERTIES, &client.patch(&one(&verb.connection), &verb.body()?).await?),
+            Self::Get(Named { connection }) => shown(&client.get(&one(&connection), &[]).await?, output),
+            Self::Edit(verb) => shown(&client.patch(&one(&verb.connection), &verb.body()?).await?, output),
             Self::Delete(Named { connection }) => output.record(PROPERTIES, &client.delete(&one(&connection)).await?),
             Self::Test(verb) => test(&verb, client, output).await,
             Self::Move(verb) => output.record(PROPERTIES, &client.post(&part(&verb.connection, "plugin"), &[], &verb.body()?).await?),
@@ -193,6 +193,20 @@ impl Verb {
             }
         }
     }
+}
+
+/// With what its last test failed for.
+fn shown(connection: &Value, output: Output) -> Done {
+    output.record(PROPERTIES, connection)?;
+    let failed = |finding: &&Value| finding.get("passed").and_then(Value::as_bool) == Some(false);
+    let findings = connection.pointer("/last_test/findings").and_then(Value::as_array);
+    if output.format == Format::Table
+        && let Some(finding) = findings.and_then(|findings| findings.iter().find(failed))
+    {
+        let text = |name: &str| cell(finding.get(name));
+        output.note(&format!("its test failed: {}: {}\n  remedy: {}", text("code"), text("message"), text("remedy")));
+    }
+    Ok(())
 }
 
 fn one(connection: &str) -> Vec<&str> {

@@ -87,6 +87,9 @@ impl Failure {
         let plain =
             |code: &str, detail: &str, remedy: Option<String>| Problem { code: code.to_owned(), detail: detail.to_owned(), remedy, ..Problem::default() };
         match self {
+            Self::Refused(problem) if problem.status == 401 => {
+                Problem { remedy: Some("set PORTCULLIS_TOKEN (or --token) to a token of this gateway".to_owned()), ..(**problem).clone() }
+            }
             Self::Refused(problem) => (**problem).clone(),
             Self::Usage(message) => plain("usage", message, Some("see --help".to_owned())),
             Self::Unreachable(message) => plain("unreachable", message, Some("is the gateway running, and does PORTCULLIS_URL (or --url) name it?".to_owned())),
@@ -100,8 +103,14 @@ impl Failure {
     pub(super) fn text(&self) -> String {
         let problem = self.problem();
         let mut text = format!("error: {}: {}", problem.code, problem.detail);
-        for field in &problem.errors {
-            let _ = write!(text, "\n  {}: {}", field.pointer, field.detail);
+        for WrongField { pointer, detail } in &problem.errors {
+            // The only one may be all that the sentence says.
+            if problem.detail != format!("{pointer}: {detail}") {
+                let _ = write!(text, "\n  {pointer}: {detail}");
+            }
+        }
+        if problem.errors.iter().any(|field| field.pointer.starts_with("/config/") && field.detail.contains("is not of type")) {
+            text.push_str("\n  --set NAME=VALUE is text; numbers, lists and true or false are --set NAME:=VALUE");
         }
         if let Some(remedy) = &problem.remedy {
             let _ = write!(text, "\n  remedy: {remedy}");
@@ -147,6 +156,6 @@ mod tests {
             ..Problem::default()
         };
         let text = Failure::Refused(Box::new(problem)).text();
-        assert_eq!(text, "error: invalid_field: /name: too short\n  /name: too short\n  remedy: take a longer one");
+        assert_eq!(text, "error: invalid_field: /name: too short\n  remedy: take a longer one");
     }
 }

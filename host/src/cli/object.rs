@@ -10,6 +10,7 @@ use super::client::{Client, unreachable};
 use super::connection::part;
 use super::failure::{Done, Failure};
 use super::output::{Column, Format, Output, cell, printable, write_out};
+use crate::model::ByteRange;
 
 const ENTRIES: &[Column] = &[("SIZE", "/size"), ("MODIFIED", "/last_modified"), ("PATH", "/path")];
 const MAX_PLANNED: usize = 1000;
@@ -21,9 +22,9 @@ pub(super) struct Cat {
     /// As s3://bucket/key or https://host/path.
     source_path: String,
     /// Bytes FIRST-LAST, FIRST- or -COUNT.
-    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
-    range: Option<String>,
-    /// Write to a new file instead of standard output. It appears when it is whole.
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = range)]
+    range: Option<ByteRange>,
+    /// Write to a file instead of standard output. It appears, or is replaced, when it is whole.
     #[arg(long, short = 'f', value_name = "FILE")]
     to: Option<PathBuf>,
 }
@@ -52,10 +53,14 @@ pub(super) struct Plan {
     source_paths: Vec<String>,
 }
 
+fn range(text: &str) -> std::result::Result<ByteRange, &'static str> {
+    ByteRange::parse(&format!("bytes={text}")).ok_or("a range is FIRST-LAST, FIRST- or -COUNT, in bytes from 0")
+}
+
 impl Cat {
     pub(super) async fn run(self, client: &Client) -> Done {
         let query = [("connection", self.connection.as_str()), ("source_path", self.source_path.as_str())];
-        let range = self.range.as_ref().map(|range| format!("bytes={range}"));
+        let range = self.range.map(|range| range.to_string());
         let mut response = client.open(&["api", "v1", "objects"], &query, range.as_deref()).await?;
         if range.is_some() && response.status().as_u16() != 206 {
             return Err(Failure::Unsuccessful("the remote ignored the range and would have sent the whole object".to_owned()));

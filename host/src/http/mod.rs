@@ -94,8 +94,9 @@ pub async fn serve(config: Config) -> Result<()> {
         }
         None => None,
     };
-    let (app, first_token) = App::start(&config, Compiler::this_program()).await?;
+    // Before anything is made: a start that cannot listen must not use up the first token.
     let listener = listen::bind(config.settings.server.listen).await?;
+    let (app, first_token) = App::start(&config, Compiler::this_program()).await?;
     let address = listener.local_addr().map_err(|error| Error::internal("listen_failed", "the listening address is unknown").with_source(error))?;
     let tls = reload.acceptor().is_some();
     let public_url = signed::public_url(config.public_url()?.as_ref(), tls, address);

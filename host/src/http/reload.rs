@@ -39,7 +39,10 @@ impl Reload {
             }
         };
         match self.level.set(&config.settings.log.level) {
-            Ok(()) => tracing::info!(level = config.settings.log.level, "the log's level was read again"),
+            Ok(()) => tracing::info!(
+                level = config.settings.log.level,
+                "the log's level was read again; other keys than log.level and the certificate's files take a restart"
+            ),
             Err(error) => tracing::error!(?error, "the log's level stays as it was"),
         }
         match (&self.acceptor, load(&config.settings, (self.clock)())) {
