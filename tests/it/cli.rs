@@ -43,6 +43,7 @@ async fn c02_every_refusal_has_its_documented_exit_code_and_its_code() {
         (vec!["--token", "pct_wrong", "connection", "list"], 4, "PORTCULLIS_TOKEN"),
         (vec!["connection", "create", "X", "--type", "https_basic"], 1, "/name"),
         (vec!["connection", "create", "x_y", "--type", "https_basic", "--secret", "password=hunter2"], 2, "visible"),
+        (vec!["connection", "create", "x_y", "--type", "https_basic", "--set", "port=8443"], 1, "--set NAME:=VALUE"),
         (vec!["cat", "web_one"], 2, "Usage"),
         (vec!["cat", "web_one", &source, "--range", "abc"], 2, "FIRST-LAST"),
         (vec!["cat", "web_one", &source, "--range", "99-"], 1, "has 8 bytes"),

@@ -93,7 +93,7 @@ impl App {
         let parts =
             ingest::Parts { store: store.clone(), connections: connections.clone(), broker, sink: sink.clone(), clock: clock.clone(), random: random.clone() };
         let ingest = Ingest::start(parts, ingest::IngestConfig::default()).await?;
-        // Last of what can fail: the first token is shown once, after this.
+        // Late: whatever fails before leaves the first token, which is shown once, to the next start.
         let given = config.bootstrap_token.as_ref().map(|token| token.as_str());
         // A token that was given is known to whoever gave it.
         let made = tokens.bootstrap(given).await?;

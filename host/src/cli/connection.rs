@@ -185,7 +185,7 @@ impl Verb {
             Self::Edit(verb) => shown(&client.patch(&one(&verb.connection), &verb.body()?).await?, output),
             Self::Delete(Named { connection }) => output.record(PROPERTIES, &client.delete(&one(&connection)).await?),
             Self::Test(verb) => test(&verb, client, output).await,
-            Self::Move(verb) => output.record(PROPERTIES, &client.post(&part(&verb.connection, "plugin"), &[], &verb.body()?).await?),
+            Self::Move(verb) => shown(&client.post(&part(&verb.connection, "plugin"), &[], &verb.body()?).await?, output),
             Self::Import(verb) => verb.run(client, output).await,
             Self::Setup(Setup { connection, bucket }) => {
                 let query: Vec<_> = bucket.as_deref().map(|bucket| ("bucket", bucket)).into_iter().collect();

@@ -31,7 +31,8 @@ pub(super) struct Streaming {
     /// `None` once it went back, or ended.
     lent: Option<Lent>,
     received: u64,
-    read: usize,
+    /// Of one read.
+    most: usize,
     gauge: Gauge,
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Lent {
 
 impl Streaming {
     pub(super) fn new(framing: Framing, lent: Lent, limits: &Limits) -> Self {
-        let mut body = Self { framing, lent: Some(lent), received: 0, read: SLOW_READ, gauge: Gauge::new(limits) };
+        let mut body = Self { framing, lent: Some(lent), received: 0, most: SLOW_READ, gauge: Gauge::new(limits) };
         // Readers that know the length do not ask again after the last byte.
         if body.framing.is_over() {
             body.give_back();
@@ -88,7 +89,7 @@ impl Streaming {
                 Ok(Piece::Missing) => {}
                 Err(malformed) => return Poll::Ready(Err(self.cut("sent what cannot be told apart").with_source(malformed))),
             }
-            match link.poll_read(context, self.read) {
+            match link.poll_read(context, self.most) {
                 Poll::Pending => return self.gauge.waiting(context).map(Err),
                 Poll::Ready(Ok(0)) if self.framing == Framing::Close => {
                     self.framing = Framing::Length(0);
@@ -117,7 +118,7 @@ impl http_body::Body for Streaming {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         if let Some(prompt) = this.gauge.asked() {
-            this.read = if prompt { FAST_READ } else { SLOW_READ };
+            this.most = if prompt { FAST_READ } else { SLOW_READ };
         }
         // What arrived at once may be a great many pieces: others get their turn.
         let turn = std::task::ready!(poll_proceed(context));

@@ -13,7 +13,7 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 /// More than what is written of every request takes.
 const OWN_LINES: usize = 256;
 
-/// What says where a request ends is written here, or the next request on the socket could be taken for its body.
+/// What frames the exchange is written here alone, or the next request on the socket could be taken for the body of this one.
 const FRAMING: [HeaderName; 4] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT, header::UPGRADE];
 
 /// A request as it goes over the socket. It holds a credential, so these bytes are wiped.
@@ -46,7 +46,7 @@ pub(super) fn encode(request: Outbound, body: &[u8]) -> Result<(Key, Message)> {
         return Err(unsendable("the host"));
     }
     if headers.keys().any(|name| FRAMING.contains(name)) {
-        return Err(unsendable("a header that says where the request ends"));
+        return Err(unsendable("a header that frames the exchange"));
     }
     let bytes = written(&method, &path, &authority(https, &host, port), &headers, body);
     Ok((Key::new(connection, https, host, port), Message { method, bytes }))
