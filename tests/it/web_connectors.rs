@@ -155,8 +155,8 @@ async fn l16_a_signature_covers_the_object_that_is_asked_for() {
     let object = house.open("media", "a.txt", ranged).await.unwrap();
     assert_eq!((object.status, object.body.bytes(100).await.unwrap().as_ref()), (206, &b"gcs-"[..]));
     let head = house.open("media", "a.txt", Read { head: true, ..Read::default() }).await.unwrap();
-    assert_eq!((head.status, head.meta.content_length), (200, Some(11)));
-    let etag = head.meta.etag.unwrap();
+    assert_eq!((head.status, head.meta().content_length), (200, Some(11)));
+    let etag = head.meta().etag.unwrap();
     let same = house.open("media", "a.txt", Read { if_none_match: Some(etag), ..Read::default() }).await.unwrap();
     assert_eq!(same.status, 304);
     let signed: Vec<Seen> = origin.journal().into_iter().filter(|seen| seen.status < 400 && seen.target.starts_with("/gcs-media/")).collect();

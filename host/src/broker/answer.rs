@@ -11,6 +11,14 @@ use super::{Object, Read};
 use crate::fetch::{Body, Inbound};
 use crate::model::{ByteRange, Error, ObjectMeta, Result, Timestamp};
 
+/// Nothing else of a remote's headers travels on: no `x-amz-*`, no cookie, no policy of the remote's.
+static OF_OBJECTS: [HeaderName; 6] =
+    [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ETAG, header::LAST_MODIFIED, header::CONTENT_RANGE, header::ACCEPT_RANGES];
+/// What comes with a 416 is the remote's own page, not the object's bytes.
+static OF_NO_RANGE: [HeaderName; 1] = [header::CONTENT_RANGE];
+/// For them, and for what the gateway adds when it gives them on.
+const ROOM: usize = 12;
+
 /// Headers of the client that a remote may see.
 pub(super) fn request_headers(read: &Read, headers: &mut HeaderMap) -> Result<()> {
     if let Some(range) = read.range {
@@ -32,28 +40,42 @@ fn value(name: &str, text: &str) -> Result<HeaderValue> {
 /// An answer that is an object, or tells of one: 200, 206, 304, 416. Others are `None`: the remote's own table judges them.
 pub(super) fn object(inbound: Inbound, read: &Read) -> Result<Result<Object, Inbound>> {
     let status = inbound.status.as_u16();
-    let meta = meta(&inbound.headers);
     match status {
         200 => {}
-        206 => check_range(read.range, &meta)?,
+        206 => check_range(read.range, &meta(&inbound.headers))?,
         304 if read.if_none_match.is_some() => {}
         416 if read.range.is_some() => {}
         _ => return Ok(Err(inbound)),
     }
-    // What comes with a 416 is the remote's own page, not the object's bytes.
-    let (meta, body) = match status {
-        416 => (ObjectMeta { content_range: meta.content_range, ..ObjectMeta::default() }, empty()),
-        _ if read.head || status == 304 => (meta, empty()),
-        _ => (meta, inbound.body),
-    };
-    Ok(Ok(Object { status, meta, body }))
+    let names: &[HeaderName] = if status == 416 { &OF_NO_RANGE } else { &OF_OBJECTS };
+    let body = if read.head || matches!(status, 304 | 416) { empty() } else { inbound.body };
+    Ok(Ok(Object { status, headers: chosen(names, &inbound.headers), body }))
 }
 
-/// Nothing else of the remote's headers travels on: no `x-amz-*`, no cookie, no policy of the remote's.
-fn meta(headers: &HeaderMap) -> ObjectMeta {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+/// The first of each, where it is text, and a length where it is a number.
+fn chosen(names: &[HeaderName], from: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(ROOM);
+    for name in names {
+        let value = if *name == header::CONTENT_LENGTH { length(from).map(HeaderValue::from) } else { text(from, name).and(from.get(name).cloned()) };
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    text(headers, &header::CONTENT_LENGTH)?.parse().ok()
+}
+
+pub(super) fn meta(headers: &HeaderMap) -> ObjectMeta {
+    let text = |name| text(headers, &name).map(str::to_owned);
     ObjectMeta {
-        content_length: text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+        content_length: length(headers),
         content_type: text(header::CONTENT_TYPE),
         etag: text(header::ETAG),
         last_modified: text(header::LAST_MODIFIED),
@@ -218,11 +240,11 @@ mod tests {
         assert!(object(inbound(206, &[("content-range", "bytes 1-10/100")]), &range).is_err());
         let unsatisfied = object(inbound(416, &[("content-range", "bytes */5"), ("content-length", "300"), ("content-type", "application/xml")]), &range);
         let unsatisfied = unsatisfied.expect("judged").ok().expect("an object");
-        assert_eq!(unsatisfied.meta, ObjectMeta { content_range: Some("bytes */5".to_owned()), ..ObjectMeta::default() });
+        assert_eq!(unsatisfied.meta(), ObjectMeta { content_range: Some("bytes */5".to_owned()), ..ObjectMeta::default() });
         assert_eq!(object(inbound(200, &[("content-length", "100")]), &range).expect("judged").ok().expect("the whole").status, 200);
         assert_eq!(object(inbound(304, &[]), &conditional).expect("judged").ok().expect("not modified").status, 304);
         let whole = object(inbound(200, &[("content-length", "-1"), ("x-amz-meta-secret", "s"), ("set-cookie", "c")]), &Read::default());
-        assert_eq!(whole.expect("judged").ok().expect("an object").meta, ObjectMeta::default());
+        assert_eq!(whole.expect("judged").ok().expect("an object").headers, HeaderMap::new());
     }
 
     #[test]

@@ -20,6 +20,8 @@ mod web;
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::audit::Uses;
 use crate::fetch::{Body, Fetcher};
 use crate::model::{BucketName, By, ByteRange, Clock, ConnectionId, Credential, Error, ObjectMeta, OrgId, Page, Random, Region, Result, RoleArn};
@@ -52,8 +54,16 @@ pub struct Read {
 /// `status`: 200, 206, 304 or 416; anything else is an error.
 pub struct Object {
     pub status: u16,
-    pub meta: ObjectMeta,
+    /// Those of the remote's that say something of the object, and no others.
+    pub headers: HeaderMap,
     pub body: Body,
+}
+
+impl Object {
+    #[must_use]
+    pub fn meta(&self) -> ObjectMeta {
+        answer::meta(&self.headers)
+    }
 }
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 
 use tracing::{Instrument, trace_span};
 
@@ -67,7 +67,7 @@ pub(super) fn check_partition(credential: &Credential, partition: &str) -> Resul
 
 /// U16: S3 sends an ETag with each object. A 200 without one was written by something else (a portal, an error page).
 fn authentic(object: Object) -> Result<Object> {
-    if matches!(object.status, 200 | 206) && object.meta.etag.is_none() {
+    if matches!(object.status, 200 | 206) && !object.headers.contains_key(header::ETAG) {
         return Err(Error::unavailable("not_an_object", "the answer has no ETag: it does not come from S3")
             .with_remedy("See whether a proxy or a login page is between the gateway and S3."));
     }

@@ -1,12 +1,13 @@
 //! Signs reads of S3 (AWS Signature Version 4, a request without a body). Its signing keys are as short-lived as the session that holds them.
 //!
 //! The SDK's signer costs 3.9 us for each request, this one about 0.5 us: the key is derived once a day and session,
-//! and the request is hashed piece by piece, without building the canonical text.
+//! and the request is hashed without its token being copied.
 
 use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::{digest, hmac};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -88,42 +89,29 @@ impl Signer {
         let date = amz_date(now);
         let derived = self.derived(&date, region);
 
+        let ToSign { method, authority, path, query } = *request;
         let token = self.session_token.as_ref();
-        let mut hash = digest::Context::new(&digest::SHA256);
-        for piece in
-            [request.method, "\n", request.path, "\n", request.query, "\nhost:", request.authority, "\nx-amz-content-sha256:", EMPTY_SHA256, "\nx-amz-date:"]
-        {
-            hash.update(piece.as_bytes());
-        }
-        hash.update(&date);
+        let signed = signed_headers(token.is_some()).as_bytes();
+        let newline = &b"\n"[..];
+        // Few pieces: the hash's own work for a piece is worth that of 50 bytes. The token is not copied.
+        let (method, path, query, host) = (method.as_bytes(), path.as_bytes(), query.as_bytes(), authority.as_bytes());
+        let empty = EMPTY_SHA256.as_bytes();
+        let mut canonical = digest::Context::new(&digest::SHA256);
+        canonical.update(&[method, newline, path, newline, query, b"\nhost:", host, b"\nx-amz-content-sha256:", empty, b"\nx-amz-date:", &date].concat());
         if let Some(token) = token {
-            hash.update(b"\nx-amz-security-token:");
-            hash.update(token.as_bytes());
+            canonical.update(b"\nx-amz-security-token:");
+            canonical.update(token.as_bytes());
         }
-        hash.update(b"\n\n");
-        hash.update(signed_headers(token.is_some()).as_bytes());
-        hash.update(b"\n");
-        hash.update(EMPTY_SHA256.as_bytes());
-        let canonical = hash.finish();
+        canonical.update(&[b"\n\n", signed, newline, empty].concat());
+        let canonical = hex_digest(canonical.finish().as_ref());
 
-        let mut signature = hmac::Context::with_key(&derived.key);
-        signature.update(ALGORITHM.as_bytes());
-        signature.update(b"\n");
-        signature.update(&date);
-        signature.update(b"\n");
-        signature.update(derived.scope.as_bytes());
-        signature.update(b"\n");
-        signature.update(&hex_digest(canonical.as_ref()));
-        let signature = hex_digest(signature.sign().as_ref());
-
-        let mut authorization = Vec::with_capacity(derived.preamble.len() + signature.len());
-        authorization.extend_from_slice(derived.preamble.as_bytes());
-        authorization.extend_from_slice(&signature);
-        let mut authorization = header_value(&authorization)?;
+        let to_sign = [ALGORITHM.as_bytes(), newline, &date, newline, derived.scope.as_bytes(), newline, &canonical].concat();
+        let signature = hex_digest(hmac::sign(&derived.key, &to_sign).as_ref());
+        let mut authorization = header_value([derived.preamble.as_bytes(), &signature].concat())?;
         authorization.set_sensitive(true);
 
         headers.insert(header::AUTHORIZATION, authorization);
-        headers.insert(X_AMZ_DATE, header_value(&date)?);
+        headers.insert(X_AMZ_DATE, header_value(date.to_vec())?);
         headers.insert(X_AMZ_CONTENT_SHA256, HeaderValue::from_static(EMPTY_SHA256));
         if let Some(token) = token {
             headers.insert(X_AMZ_SECURITY_TOKEN, token.clone());
@@ -171,8 +159,8 @@ fn derive_key(secret: &[u8], day: &[u8], region: &str, service: &str) -> hmac::K
     hmac::Key::new(hmac::HMAC_SHA256, step(serving.as_ref(), b"aws4_request").as_ref())
 }
 
-fn header_value(bytes: &[u8]) -> Result<HeaderValue> {
-    HeaderValue::from_bytes(bytes).map_err(|_| Error::internal("signature_not_text", "a signature could not be written as a header"))
+fn header_value(bytes: Vec<u8>) -> Result<HeaderValue> {
+    HeaderValue::from_maybe_shared(Bytes::from(bytes)).map_err(|_| Error::internal("signature_not_text", "a signature could not be written as a header"))
 }
 
 /// 32 bytes as 64 lower-case hex digits.

@@ -170,7 +170,7 @@ async fn s09_s16_b02_a_signed_read_is_what_goes_over_the_wire() {
     let world = World::new(&remote);
     let read = Read { range: ByteRange::parse("bytes=0-3"), if_match: Some("\"e\"".to_owned()), ..Read::default() };
     let object = world.s3("a+b//x?y #", read).await.expect("an object");
-    assert_eq!((object.status, object.meta.content_range.as_deref(), object.meta.content_length), (206, Some("bytes 0-3/9"), Some(4)));
+    assert_eq!((object.status, object.meta().content_range.as_deref(), object.meta().content_length), (206, Some("bytes 0-3/9"), Some(4)));
     assert_eq!(body(object).await, "data");
     let heads = remote.heads();
     let [head] = heads.as_slice() else { panic!("one request: {heads:?}") };
@@ -266,7 +266,7 @@ async fn u10_u16_what_is_not_the_object_is_never_passed_on() {
     }
     let remote = Remote::scripted([answer(416, "content-range: bytes */2", "<Error><Code>InvalidRange</Code></Error>")]).await;
     let object = World::new(&remote).s3("k", range).await.expect("an answer about the range");
-    assert_eq!((object.status, object.meta.content_range.as_deref()), (416, Some("bytes */2")));
+    assert_eq!((object.status, object.meta().content_range.as_deref()), (416, Some("bytes */2")));
     assert_eq!(body(object).await, "");
 }
 

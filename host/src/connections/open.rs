@@ -101,10 +101,14 @@ impl Connections {
 
     /// SPEC C21: only what passed its test serves.
     pub(super) async fn served(&self, org: &OrgId, name_or_id: &str) -> Result<Arc<Served>> {
-        let epoch = match self.served.get(org, name_or_id) {
-            Ok(served) => return Ok(served),
-            Err(epoch) => epoch,
-        };
+        match self.served.get(org, name_or_id) {
+            Ok(served) => Ok(served),
+            // In a place of its own: most requests do not come here.
+            Err(epoch) => Box::pin(self.serve_anew(org, name_or_id, epoch)).await,
+        }
+    }
+
+    async fn serve_anew(&self, org: &OrgId, name_or_id: &str, epoch: u64) -> Result<Arc<Served>> {
         let mut connection = self.get(org, name_or_id).await?;
         let mut connector = self.connector_of(&connection);
         if connector.is_err() {

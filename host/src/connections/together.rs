@@ -1,4 +1,4 @@
-//! Requests that arrive together are planned together: the ones that a thread finds ready in one turn, for one connection.
+//! Requests that arrive together are planned together: the ones that a thread finds ready in a few turns, for one connection.
 //!
 //! The plugin plans each source path of them; a fresh instance costs as much for one path as for twenty. Where a plan for all
 //! fails, each is planned alone, so that one bad path is nobody else's trouble.
@@ -14,6 +14,8 @@ use crate::runtime::Plugin;
 
 /// As many as one call plans without its deadline coming near.
 const MOST: usize = 64;
+/// Turns of its thread that the first of them waits for others, as long as each brings some.
+const TURNS: usize = 3;
 
 /// The plan's credentials, and the location that names one of them.
 pub type Located = (Arc<Vec<Credential>>, Result<Location>);
@@ -50,15 +52,14 @@ impl Together {
                 }
             }
             Role::Leads(leader) => {
-                // Whoever else is ready now comes before us.
-                tokio::task::yield_now().await;
-                if let Some(located) = plan_all(plugin, org, settings, source, leader.followers()).await {
+                leader.gather().await;
+                if let Some(located) = Box::pin(plan_all(plugin, org, settings, source, leader.followers())).await {
                     return Ok(located);
                 }
             }
             Role::Alone => {}
         }
-        let Plan { credentials, locations } = plugin.locate(org, settings, &[source]).await?;
+        let Plan { credentials, locations } = Box::pin(plugin.locate(org, settings, &[source])).await?;
         let location = locations.into_iter().next().ok_or_else(|| Error::plugin_fault("plan_incomplete", "the plugin left out a source path"))?;
         Ok((Arc::new(credentials), location))
     }
@@ -82,6 +83,24 @@ impl Together {
 }
 
 impl Leader<'_> {
+    async fn gather(&self) {
+        let mut before = 0;
+        for _ in 0..TURNS {
+            // Whoever else is ready now comes before us.
+            tokio::task::yield_now().await;
+            let now = self.gathered();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    fn gathered(&self) -> usize {
+        let Some(all) = self.all else { return 0 };
+        all.0.lock().unwrap_or_else(PoisonError::into_inner).get(&self.runtime).map_or(0, Vec::len)
+    }
+
     /// Nobody follows any more.
     fn followers(mut self) -> Vec<Follower> {
         self.end()

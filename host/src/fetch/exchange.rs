@@ -21,7 +21,7 @@ const MAX_HEADERS: usize = 100;
 /// With interim answers before it.
 const MAX_HEAD: usize = 64 << 10;
 /// What one read takes while there is no head: most heads, and small objects with them.
-const HEAD_READ: usize = 8 << 10;
+const HEAD_READ: usize = 16 << 10;
 
 pub(super) struct Link {
     stream: Stream,

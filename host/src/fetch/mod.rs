@@ -153,7 +153,8 @@ impl Fetcher {
                 Err(failure) => return Err(failure.error()),
             }
         }
-        let mut link = self.connect(&key).await?;
+        // Most requests find a socket: they are not to carry the room that a handshake needs.
+        let mut link = Box::pin(self.connect(&key)).await?;
         let head = self.head(&mut link, &key, &message).await.map_err(Failure::error)?;
         Ok(self.inbound(key, link, head))
     }

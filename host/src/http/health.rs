@@ -1,7 +1,5 @@
 //! Whether the process lives, whether it can do its work, and which version it is. No token: a load balancer has none.
 
-use std::sync::atomic::Ordering;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -32,7 +30,7 @@ async fn ready(State(gateway): Shared) -> Response {
     let store = word(gateway.app.store.ready().await);
     let sink = word(gateway.app.sink.ready().await);
     let connectors = if gateway.app.connections.catalogue().is_empty() { "failed" } else { "ok" };
-    let draining = gateway.draining.load(Ordering::Relaxed);
+    let draining = gateway.stop.is_said();
     let ready = !draining && [store, sink, connectors].iter().all(|part| *part == "ok");
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if draining {

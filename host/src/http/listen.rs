@@ -6,9 +6,12 @@
 //! HTTP/1.1 only, plain or over TLS: whoever streams objects gains nothing from HTTP/2, and what is not served cannot be flooded.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -54,6 +57,26 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// The word to stop, once it is said.
+#[derive(Default)]
+pub struct Stop {
+    said: AtomicBool,
+    /// Whom it wakes. It takes a lock: at each turn of a connection the other field is looked at.
+    token: CancellationToken,
+}
+
+impl Stop {
+    fn say(&self) {
+        self.said.store(true, Ordering::Relaxed);
+        self.token.cancel();
+    }
+
+    /// `/readyz` says so, so that nobody sends more.
+    pub fn is_said(&self) -> bool {
+        self.said.load(Ordering::Relaxed)
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, then lets requests in flight end. A second signal waits for none of them. What was done is written down
 /// in either case.
 ///
@@ -63,10 +86,9 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) 
     let mut signals = Signals::new().map_err(stopped)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(stopped)?;
     let lanes = Lanes::new().map_err(stopped)?;
-    let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     {
-        let mut accepting = std::pin::pin!(accept(&listener, &gateway, reload, &lanes, &stop, &tasks));
+        let mut accepting = pin!(accept(&listener, &gateway, reload, &lanes, &tasks));
         loop {
             tokio::select! {
                 // Who sends SIGHUP and then SIGTERM sees both heeded, in that order.
@@ -78,8 +100,7 @@ pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, reload: &Reload) 
         }
     }
     drop(listener);
-    gateway.draining.store(true, Ordering::Relaxed);
-    stop.cancel();
+    gateway.stop.say();
     tasks.close();
     tracing::info!(in_flight = tasks.len(), "stopping");
     let drained = async {
@@ -132,7 +153,7 @@ impl Lanes {
     }
 }
 
-async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, reload: &Reload, lanes: &Lanes, stop: &CancellationToken, tasks: &TaskTracker) {
+async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, reload: &Reload, lanes: &Lanes, tasks: &TaskTracker) {
     let router = router(gateway.clone());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = http1::Builder::new();
@@ -155,20 +176,20 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, reload: &Reload,
         };
         // Small answers should not wait for more to send.
         let _ = stream.set_nodelay(true);
-        let (gateway, router) = (gateway.clone(), router.clone());
+        let (asked, router) = (gateway.clone(), router.clone());
         let (peer, unread) = (Peer { address: peer.ip(), notes: Notes::default() }, Unread::default());
         let watch = unread.clone();
-        let service = service_fn(move |request| answer(gateway.clone(), router.clone(), peer.clone(), watch.clone(), request));
+        let service = service_fn(move |request| answer(asked.clone(), router.clone(), peer.clone(), watch.clone(), request));
         // Registered anew with the reactor of the thread that serves it.
         let (Ok(stream), Some(lane)) = (stream.into_std(), lanes.next()) else { continue };
-        let (http, stop) = (http.clone(), stop.clone());
+        let (http, gateway) = (http.clone(), gateway.clone());
         let serving = async move {
             let _place = place;
             let _open = meter::hold(|meter| &meter.connections);
             let Ok(stream) = TcpStream::from_std(stream) else { return };
-            let Some(acceptor) = acceptor else { return converse(&http, Patient::new(stream, unread), service, &stop).await };
+            let Some(acceptor) = acceptor else { return converse(&http, Patient::new(stream, unread), service, &gateway.stop).await };
             match tokio::time::timeout(HEAD_PATIENCE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => converse(&http, Patient::new(stream, unread), service, &stop).await,
+                Ok(Ok(stream)) => converse(&http, Patient::new(stream, unread), service, &gateway.stop).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a client does not agree to TLS"),
                 Err(_) => tracing::debug!("a client did not finish its TLS handshake"),
             }
@@ -178,19 +199,25 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, reload: &Reload,
 }
 
 /// Serves one connection until its client leaves, or until it is told to stop and what is in flight has ended.
-async fn converse<S, V>(http: &http1::Builder, stream: Patient<S>, service: V, stop: &CancellationToken)
+async fn converse<S, V>(http: &http1::Builder, stream: Patient<S>, service: V, stop: &Stop)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     V: Service<Request<Incoming>, Response = Response<Counted>, Error = Infallible>,
 {
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut word = pin!(stop.token.cancelled());
+    let (mut waits, mut leaves) = (None::<Waker>, false);
+    let ended = poll_fn(|context| {
+        if waits.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            waits = word.as_mut().poll(context).is_pending().then(|| context.waker().clone());
         }
-    };
+        if !leaves && stop.is_said() {
+            leaves = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(context)
+    });
+    let ended = ended.await;
     if let Err(error) = ended {
         // A client that left, or a remote that broke off in the middle of a body: the log says which.
         let cause = std::error::Error::source(&error).map(ToString::to_string);

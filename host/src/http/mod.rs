@@ -37,7 +37,7 @@ mod tokens;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 
@@ -50,6 +50,7 @@ use crate::runtime::Compiler;
 use crate::tokens::Minted;
 
 use idempotency::Idempotency;
+use listen::Stop;
 use openapi::Document;
 use problem::Problem;
 use reload::Reload;
@@ -64,8 +65,7 @@ pub(crate) struct Gateway {
     idempotency: Arc<Idempotency>,
     failures: Throttle,
     document: Document,
-    /// `/readyz` says so, so that nobody sends more.
-    draining: AtomicBool,
+    stop: Stop,
     /// What signed URLs begin with: no slash at the end. `None`: it is not known how the gateway is called from outside.
     public_url: Option<String>,
     requests: AtomicU64,
@@ -135,7 +135,7 @@ impl Gateway {
             idempotency: Arc::new(Idempotency { store, key: app.vault.derive("idempotency"), clock, random }),
             failures: Throttle::default(),
             document: Document::new(routes().into_parts().1),
-            draining: AtomicBool::new(false),
+            stop: Stop::default(),
             public_url,
             requests: AtomicU64::new(0),
             run: u32::from_le_bytes(run),

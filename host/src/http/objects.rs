@@ -40,23 +40,17 @@ pub fn asked(method: &Method, headers: &HeaderMap) -> Result<Read, Error> {
 }
 
 pub fn answer(object: Object, head: bool) -> Answer {
-    let Object { status, meta, body } = object;
+    let Object { status, headers, body } = object;
     // What a remote says of a range that it does not have is not the object.
     let bodiless = head || matches!(status, 304 | 416);
     let mut response = Response::new(if bodiless { Body::empty() } else { Body::new(body) });
     *response.status_mut() =
         StatusCode::from_u16(status).map_err(|error| Error::internal("status_unknown", "the broker answered with no HTTP status").with_source(error))?;
+    *response.headers_mut() = headers;
     let out = response.headers_mut();
-    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    put(out, header::CONTENT_TYPE, meta.content_type);
-    put(out, header::ETAG, meta.etag);
-    put(out, header::LAST_MODIFIED, meta.last_modified);
-    put(out, header::CONTENT_RANGE, meta.content_range);
-    put(out, header::ACCEPT_RANGES, meta.accept_ranges);
-    if let Some(length) = meta.content_length
-        && !matches!(status, 304 | 416)
-    {
-        out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    out.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
+    if status == 304 {
+        out.remove(header::CONTENT_LENGTH);
     }
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     out.insert(header::CONTENT_SECURITY_POLICY, INERT);
@@ -74,13 +68,6 @@ fn range(headers: &HeaderMap) -> Option<ByteRange> {
 fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Error> {
     let Some(value) = headers.get(&name) else { return Ok(None) };
     value.to_str().map(|text| Some(text.to_owned())).map_err(|_| Error::invalid("invalid_header", format!("{name} is not visible ASCII")))
-}
-
-/// A remote's header that cannot be one of ours is left out.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
-    if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
-        headers.insert(name, value);
-    }
 }
 
 #[cfg(test)]

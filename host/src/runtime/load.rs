@@ -7,7 +7,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use super::bindings::FullConnectorPre;
 use super::bindings::portcullis::connector::{aws, http, log, types};
 use super::cache::runnable;
 use super::call::Call;
@@ -16,7 +15,7 @@ use super::host_log::escape;
 use super::imports::{VERSION, wanted};
 use super::limits::{MEMORIES, TABLES};
 use super::plugin::Plugin;
-use super::session::Guest;
+use super::session::{Exports, Guest};
 use super::{Runtime, describe};
 use crate::model::{Capability, Digest, Error, Result};
 
@@ -35,8 +34,8 @@ impl Runtime {
         let component_type = component.component_type();
         let imports = wanted(component_type.imports(&self.engine).map(|(name, _)| name), granted)?;
         fits(&component)?;
-        let pre = link(&self.engine, &component, &imports)?;
-        let guest = Guest::new(Arc::clone(self), digest, pre);
+        let exports = link(&self.engine, &component, &imports)?;
+        let guest = Guest::new(Arc::clone(self), digest, exports);
         let (description, secrets) = describe::check(&guest.describe().await?, &imports)?;
         Ok(Arc::new(Plugin { guest, description, imports, secrets, measured: OnceLock::new() }))
     }
@@ -127,7 +126,7 @@ fn fits(component: &Component) -> Result<()> {
 }
 
 /// Offers what was asked for and granted, and nothing else.
-fn link(engine: &Engine, component: &Component, imports: &BTreeSet<Capability>) -> Result<FullConnectorPre<Call>> {
+fn link(engine: &Engine, component: &Component, imports: &BTreeSet<Capability>) -> Result<Exports> {
     let mut linker = Linker::<Call>::new(engine);
     let offered = || -> wasmtime::Result<Linker<Call>> {
         types::add_to_linker::<_, HasSelf<Call>>(&mut linker, |call| call)?;
@@ -142,7 +141,7 @@ fn link(engine: &Engine, component: &Component, imports: &BTreeSet<Capability>) 
         Ok(linker)
     };
     let linker = offered().map_err(|error| Error::internal("host_functions", "the host functions do not fit together").with_source(error))?;
-    linker.instantiate_pre(component).and_then(FullConnectorPre::new).map_err(|error| incompatible(engine, component, error))
+    linker.instantiate_pre(component).and_then(Exports::of).map_err(|error| incompatible(engine, component, error))
 }
 
 fn incompatible(engine: &Engine, component: &Component, error: wasmtime::Error) -> Error {

@@ -98,7 +98,7 @@ impl Plugin {
         }
         self.measured(async {
             let mut session = self.guest.session(Some(org), None).await?;
-            let answer = call!(session, call_locate, settings, sources)?;
+            let answer = session.locate(settings, sources).await?;
             answered(answer).and_then(|plan| lift::plan(plan, sources.len()))
         })
         .await

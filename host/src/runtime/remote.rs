@@ -48,7 +48,7 @@ impl Remote for Broker {
     }
     async fn head(&self, permit: Permit) -> Result<Head> {
         let object = self.open(permit, Read { head: true, ..Read::default() }).await?;
-        Ok(Head { status: object.status, meta: object.meta })
+        Ok(Head { status: object.status, meta: object.meta() })
     }
     async fn probe_read(&self, permit: Permit) -> Result<()> {
         // An empty object has no first byte: 416 proves as much as 206. Of a longer one, what comes first has to come.

@@ -6,33 +6,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 
 use super::Runtime;
-use super::bindings::{FullConnector, FullConnectorPre};
+use super::bindings::portcullis::connector::types;
+use super::bindings::{FullConnector, FullConnectorIndices};
 use super::breaker::{Breaker, Suspension};
 use super::call::{Call, Power};
 use super::fault;
 use super::gate::{Pass, Share};
+use super::imports::VERSION;
 use super::pace::Pace;
 use crate::model::{Digest, OrgId, Result};
 use crate::policy::Grant;
 
-/// A compiled component with its imports resolved.
+/// A compiled component, whose calls are counted.
 pub struct Guest {
     pub digest: Digest,
     runtime: Arc<Runtime>,
-    pre: FullConnectorPre<Call>,
+    exports: Exports,
     share: Share,
     breaker: Arc<Breaker>,
     /// Some call has logged more than it may.
     log_cut: AtomicBool,
 }
 
+/// A component with its imports resolved, and where its exports are.
+pub struct Exports {
+    pre: InstancePre<Call>,
+    all: FullConnectorIndices,
+    locate: ComponentExportIndex,
+}
+
 /// One instance, for one call.
 pub struct Session<'a> {
     pub store: Store<Call>,
-    pub instance: FullConnector,
     pub ends: Instant,
+    instance: Instance,
+    exports: &'a Exports,
     _pass: Pass<'a>,
     log_cut: &'a AtomicBool,
 }
@@ -46,8 +57,12 @@ impl Drop for Session<'_> {
 /// Calls one export of a session: `call!(session, function, arguments…)`.
 macro_rules! call {
     ($session:ident, $function:ident $(, $argument:expr)*) => {{
-        let export = $session.instance.portcullis_connector_connector();
-        let outcome = tokio::time::timeout_at($session.ends, export.$function(&mut $session.store $(, $argument)*)).await;
+        let ends = $session.ends;
+        let called = async {
+            let exports = $session.exports()?;
+            exports.portcullis_connector_connector().$function(&mut $session.store $(, $argument)*).await
+        };
+        let outcome = tokio::time::timeout_at(ends, called).await;
         $crate::runtime::session::settle(outcome, &mut $session.store)
     }};
 }
@@ -64,10 +79,39 @@ pub(super) fn settle<T>(outcome: Result<wasmtime::Result<T>, Elapsed>, store: &m
     answer
 }
 
+impl Exports {
+    /// Of a component that has them all. Their types are compared when they are called: `describe` is, before a plugin is taken in.
+    pub fn of(pre: InstancePre<Call>) -> wasmtime::Result<Self> {
+        let all = FullConnectorIndices::new(&pre)?;
+        let component = pre.component();
+        let interface = component.get_export_index(None, &*format!("portcullis:connector/connector@{VERSION}"));
+        let locate = component.get_export_index(interface.as_ref(), "locate").ok_or_else(|| wasmtime::format_err!("there is no 'locate'"))?;
+        Ok(Self { pre, all, locate })
+    }
+}
+
+impl Session<'_> {
+    pub fn exports(&mut self) -> wasmtime::Result<FullConnector> {
+        self.exports.all.load(&mut self.store, &self.instance)
+    }
+
+    /// What requests wait for: of the exports only this one is looked up.
+    pub async fn locate(&mut self, settings: &str, sources: &[&str]) -> Result<Result<types::Plan, types::Error>> {
+        let ends = self.ends;
+        let called = async {
+            let locate = self.instance.get_typed_func::<(&str, &[&str]), (Result<types::Plan, types::Error>,)>(&mut self.store, self.exports.locate)?;
+            let (answer,) = locate.call_async(&mut self.store, (settings, sources)).await?;
+            Ok(answer)
+        };
+        let outcome = timeout_at(ends, called).await;
+        settle(outcome, &mut self.store)
+    }
+}
+
 impl Guest {
-    pub fn new(runtime: Arc<Runtime>, digest: Digest, pre: FullConnectorPre<Call>) -> Self {
+    pub fn new(runtime: Arc<Runtime>, digest: Digest, exports: Exports) -> Self {
         let (share, breaker) = (Share::new(runtime.limits.concurrency), Breaker::new(digest, runtime.limits.faults));
-        Self { digest, runtime, pre, share, breaker, log_cut: AtomicBool::new(false) }
+        Self { digest, runtime, exports, share, breaker, log_cut: AtomicBool::new(false) }
     }
 
     pub fn suspensions(&self, now: Instant) -> Vec<Suspension> {
@@ -95,11 +139,11 @@ impl Guest {
         let ends = Instant::now() + limits.wall;
         let mut store = Call::new(self.digest, limits, power, Pace::new(lanes, org), watch).store(engine, limits);
         // Instantiation runs code too, where a component has a start function.
-        let outcome = timeout_at(ends, self.pre.instantiate_async(&mut store)).await;
+        let outcome = timeout_at(ends, self.exports.pre.instantiate_async(&mut store)).await;
         let instance = match outcome {
             Ok(Ok(instance)) => instance,
             failed => settle(failed, &mut store)?,
         };
-        Ok(Session { store, instance, ends, _pass: pass, log_cut: &self.log_cut })
+        Ok(Session { store, ends, instance, exports: &self.exports, _pass: pass, log_cut: &self.log_cut })
     }
 }

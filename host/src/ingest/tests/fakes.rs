@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
+use http::{HeaderValue, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
@@ -87,15 +88,21 @@ impl Source for Arc<FakeSource> {
             *count - 1
         };
         tokio::time::sleep(Duration::from_millis(3)).await;
+        let headers = |length: Option<u64>, etag: Option<&str>| {
+            let length = length.map(|length| (header::CONTENT_LENGTH, length.into()));
+            let etag = etag.map(|etag| (header::ETAG, HeaderValue::try_from(etag).expect("an ETag")));
+            length.into_iter().chain(etag).collect()
+        };
         let object = |status, text: &str, length, etag| Object {
             status,
-            meta: ObjectMeta { content_length: length, etag, ..ObjectMeta::default() },
+            headers: headers(length, etag),
             body: Body::new(StreamBody::new(stream::iter(text.bytes().map(|byte| Ok(Frame::data(Bytes::copy_from_slice(&[byte])))).collect::<Vec<_>>()))),
         };
         match (self.script)(&path, before) {
             Answer::Bytes(text) => {
-                let etag = Some(format!("\"{}\"", text.len()));
-                Ok(if read.if_none_match == etag { object(304, "", None, etag) } else { object(200, &text, None, etag) })
+                let etag = format!("\"{}\"", text.len());
+                let known = read.if_none_match.as_ref() == Some(&etag);
+                Ok(if known { object(304, "", None, Some(&etag)) } else { object(200, &text, None, Some(&etag)) })
             }
             Answer::Promised(length) => Ok(object(200, "x", Some(length), None)),
             Answer::Fail(error) | Answer::FailToPlan(error) => Err(error),
