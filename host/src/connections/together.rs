@@ -4,7 +4,7 @@
 //! fails, each is planned alone, so that one bad path is nobody else's trouble.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
@@ -20,9 +20,12 @@ const TURNS: usize = 3;
 /// The plan's credentials, and the location that names one of them.
 pub type Located = (Arc<Vec<Credential>>, Result<Location>);
 
-/// One connection's, by the runtime that serves the requests: nobody waits for another thread.
+/// One connection's bunches that are open, by the runtime that serves the requests: nobody waits for another thread.
 #[derive(Default)]
-pub struct Together(Mutex<HashMap<Id, Vec<Follower>>>);
+pub struct Together(Mutex<HashMap<Id, Arc<Bunch>>>);
+
+/// Who follows one leader.
+type Bunch = Mutex<Vec<Follower>>;
 
 struct Follower {
     source: String,
@@ -31,15 +34,14 @@ struct Follower {
 
 /// Gathers followers until it is asked for them, or gone.
 struct Leader<'a> {
-    /// `None` once it has them.
-    all: Option<&'a Together>,
+    all: &'a Together,
     runtime: Id,
+    bunch: Arc<Bunch>,
 }
 
 enum Role<'a> {
     Leads(Leader<'a>),
     Follows(oneshot::Receiver<Located>),
-    Alone,
 }
 
 impl Together {
@@ -57,7 +59,6 @@ impl Together {
                     return Ok(located);
                 }
             }
-            Role::Alone => {}
         }
         let Plan { credentials, locations } = Box::pin(plugin.locate(org, settings, &[source])).await?;
         let location = locations.into_iter().next().ok_or_else(|| Error::plugin_fault("plan_incomplete", "the plugin left out a source path"))?;
@@ -66,19 +67,19 @@ impl Together {
 
     fn role(&self, source: &str) -> Role<'_> {
         let runtime = Handle::current().id();
-        let mut gathering = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match gathering.get_mut(&runtime) {
-            None => {
-                gathering.insert(runtime, Vec::new());
-                Role::Leads(Leader { all: Some(self), runtime })
-            }
-            Some(followers) if followers.len() + 1 < MOST => {
+        let mut open = lock(&self.0);
+        if let Some(bunch) = open.get(&runtime) {
+            let mut followers = lock(bunch);
+            if followers.len() + 1 < MOST {
                 let (answer, located) = oneshot::channel();
                 followers.push(Follower { source: source.to_owned(), answer });
-                Role::Follows(located)
+                return Role::Follows(located);
             }
-            Some(_) => Role::Alone,
         }
+        // One that is full is its leader's alone from now on.
+        let bunch = Arc::default();
+        open.insert(runtime, Arc::clone(&bunch));
+        Role::Leads(Leader { all: self, runtime, bunch })
     }
 }
 
@@ -88,34 +89,36 @@ impl Leader<'_> {
         for _ in 0..TURNS {
             // Whoever else is ready now comes before us.
             tokio::task::yield_now().await;
-            let now = self.gathered();
-            if now == before {
+            let now = lock(&self.bunch).len();
+            if now == before || now + 1 == MOST {
                 return;
             }
             before = now;
         }
     }
 
-    fn gathered(&self) -> usize {
-        let Some(all) = self.all else { return 0 };
-        all.0.lock().unwrap_or_else(PoisonError::into_inner).get(&self.runtime).map_or(0, Vec::len)
-    }
-
     /// Nobody follows any more.
-    fn followers(mut self) -> Vec<Follower> {
-        self.end()
+    fn followers(self) -> Vec<Follower> {
+        self.close();
+        std::mem::take(&mut lock(&self.bunch))
     }
 
-    fn end(&mut self) -> Vec<Follower> {
-        let Some(all) = self.all.take() else { return Vec::new() };
-        all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.runtime).unwrap_or_default()
+    fn close(&self) {
+        let mut open = lock(&self.all.0);
+        if open.get(&self.runtime).is_some_and(|bunch| Arc::ptr_eq(bunch, &self.bunch)) {
+            open.remove(&self.runtime);
+        }
     }
 }
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
-        self.end();
+        self.close();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `None` where there is nobody else, or no plan for all.
@@ -132,4 +135,34 @@ async fn plan_all(plugin: &Plugin, org: &OrgId, settings: &str, source: &str, fo
         let _ = follower.answer.send((Arc::clone(&credentials), location));
     }
     Some((credentials, own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_bunch_is_followed_by_another_and_a_leader_that_leaves_closes_its_own_only() {
+        let together = Together::default();
+        let lead = || match together.role("s3://b/leads") {
+            Role::Leads(leader) => leader,
+            Role::Follows(_) => panic!("it follows"),
+        };
+        let follow = || match together.role("s3://b/follows") {
+            Role::Leads(_) => panic!("it leads"),
+            Role::Follows(located) => located,
+        };
+        let full = lead();
+        let first: Vec<_> = (1..MOST).map(|_| follow()).collect();
+        let open = lead();
+        let mut second = follow();
+        // The leader of the full one leaves with its followers; the other goes on gathering.
+        assert_eq!(full.followers().len(), first.len());
+        assert!(first.into_iter().all(|mut located| matches!(located.try_recv(), Err(oneshot::error::TryRecvError::Closed))));
+        let _third = follow();
+        assert_eq!(lock(&open.bunch).len(), 2);
+        drop(open);
+        assert!(second.try_recv().is_err(), "nobody answers for it: it plans alone");
+        let _new = lead();
+    }
 }

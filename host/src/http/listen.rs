@@ -211,10 +211,13 @@ where
         if waits.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             waits = word.as_mut().poll(context).is_pending().then(|| context.waker().clone());
         }
-        if !leaves && stop.is_said() {
-            leaves = true;
-            connection.as_mut().graceful_shutdown();
+        // A request that has arrived is still answered.
+        let turn = connection.as_mut().poll(context);
+        if turn.is_ready() || leaves || !stop.is_said() {
+            return turn;
         }
+        leaves = true;
+        connection.as_mut().graceful_shutdown();
         connection.as_mut().poll(context)
     });
     let ended = ended.await;

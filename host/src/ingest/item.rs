@@ -10,7 +10,7 @@ use tracing::{Instrument, trace_span};
 use super::records::Records;
 use super::source::Source;
 use super::{AssetPlace, Sink};
-use crate::broker::Read;
+use crate::broker::{Object, Read};
 use crate::fetch::Body;
 use crate::model::{Actor, By, ConnectionId, Error, JobId, Purpose, Result, Stored};
 
@@ -31,7 +31,10 @@ impl<S: Source> Try<'_, S> {
         let read = Read { if_none_match: known.as_ref().and_then(|stored| stored.etag.clone()), by: Some(by), ..Read::default() };
         let object = self.source.open(permit, read).await?;
         let meta = object.meta();
-        match (object.status, known) {
+        let Object { status, headers, body } = object;
+        // They hold on to the memory that they were read into.
+        drop(headers);
+        match (status, known) {
             (304, Some(stored)) => {
                 self.sink.record(place, &stored).await?;
                 Ok(stored)
@@ -40,7 +43,7 @@ impl<S: Source> Try<'_, S> {
                 if meta.content_length.is_some_and(|length| length > self.max_bytes) {
                     return Err(too_large(self.max_bytes));
                 }
-                let body = Body::new(Limited { body: object.body, left: self.max_bytes, limit: self.max_bytes });
+                let body = Body::new(Limited { body, left: self.max_bytes, limit: self.max_bytes });
                 self.sink.put(place, &meta, body).instrument(trace_span!(target: "trace", "sink")).await
             }
             (status, _) => Err(Error::rejected("unexpected_status", format!("the remote answered {status} to a request for a whole object"))),
