@@ -2,6 +2,7 @@
 
 mod api_document;
 mod audit;
+mod aws_connections;
 mod azure;
 mod bad_input;
 mod canary;

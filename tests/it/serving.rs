@@ -9,6 +9,8 @@ use std::time::Duration;
 use portcullis_tests::gateway::{Gateway, Given, binary};
 use portcullis_tests::origin::{Certificate, write_pem};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::play::{basic_body, play, ready_web};
 
@@ -146,6 +148,33 @@ async fn m21_what_is_in_flight_ends_when_the_gateway_is_told_to_stop() {
     }
     assert_eq!(read, size);
     assert_eq!(play.gateway.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn m21_who_only_waits_is_let_go_at_once_when_the_gateway_is_told_to_stop() {
+    let mut gateway = Given::default().file("[log]\nlevel = 'info'\n").start().await;
+    let address = gateway.url().strip_prefix("http://").unwrap().to_owned();
+    let mut waiting = Vec::new();
+    for asks in [true, false, true, false] {
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        if asks {
+            client.write_all(b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n").await.unwrap();
+            let mut answer = [0; 4096];
+            let length = client.read(&mut answer).await.unwrap();
+            assert!(answer[..length].starts_with(b"HTTP/1.1 200 OK\r\n"));
+        }
+        waiting.push(client);
+    }
+    // Each has its task by now: a later connection was answered.
+    gateway.api().get("/healthz").await.expect(200);
+    signal(&gateway, "-TERM");
+    // They would be let go of after 10 seconds in any case.
+    let mut rest = Vec::new();
+    for client in &mut waiting {
+        tokio::time::timeout(Duration::from_secs(5), client.read_to_end(&mut rest)).await.expect("let go at once").unwrap();
+    }
+    assert!(rest.is_empty(), "nobody is told anything");
+    assert_eq!(gateway.ended().await, Some(0));
 }
 
 #[test]

@@ -56,7 +56,10 @@ pub(super) fn object(inbound: Inbound, read: &Read) -> Result<Result<Object, Inb
 fn chosen(names: &[HeaderName], from: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(ROOM);
     for name in names {
-        let value = if *name == header::CONTENT_LENGTH { length(from).map(HeaderValue::from) } else { text(from, name).and(from.get(name).cloned()) };
+        let value = match from.get(name) {
+            Some(_) if *name == header::CONTENT_LENGTH => length(from).map(HeaderValue::from),
+            given => given.filter(|value| value.to_str().is_ok()).cloned(),
+        };
         if let Some(value) = value {
             headers.insert(name, value);
         }

@@ -93,7 +93,7 @@ impl Signer {
         let token = self.session_token.as_ref();
         let signed = signed_headers(token.is_some()).as_bytes();
         let newline = &b"\n"[..];
-        // Few pieces: the hash's own work for a piece is worth that of 50 bytes. The token is not copied.
+        // In few pieces, since each costs a call into the library; the token is not copied.
         let (method, path, query, host) = (method.as_bytes(), path.as_bytes(), query.as_bytes(), authority.as_bytes());
         let empty = EMPTY_SHA256.as_bytes();
         let mut canonical = digest::Context::new(&digest::SHA256);

@@ -61,7 +61,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 #[derive(Default)]
 pub struct Stop {
     said: AtomicBool,
-    /// Whom it wakes. It takes a lock: at each turn of a connection the other field is looked at.
+    /// Wakes who waits. It takes a lock that all share: at each turn of a connection the other field is looked at.
     token: CancellationToken,
 }
 
@@ -208,6 +208,7 @@ where
     let mut word = pin!(stop.token.cancelled());
     let (mut waits, mut leaves) = (None::<Waker>, false);
     let ended = poll_fn(|context| {
+        // Once, unless another task goes on with the connection.
         if waits.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             waits = word.as_mut().poll(context).is_pending().then(|| context.waker().clone());
         }
