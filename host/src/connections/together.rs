@@ -141,6 +141,29 @@ async fn plan_all(plugin: &Plugin, org: &OrgId, settings: &str, source: &str, fo
 mod tests {
     use super::*;
 
+    /// Follows after so many turns.
+    async fn late(together: &Together, turns: usize) -> Role<'_> {
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        together.role("s3://b/late")
+    }
+
+    #[tokio::test]
+    async fn the_first_waits_for_three_turns_at_most_and_no_longer_than_others_come() {
+        let together = Together::default();
+        let gathered = async || {
+            let Role::Leads(leader) = together.role("s3://b/leads") else { panic!("it follows") };
+            leader.gather().await;
+            leader.followers().len()
+        };
+        assert_eq!(gathered().await, 0);
+        let (early, ..) = tokio::join!(biased; gathered(), late(&together, 1));
+        assert_eq!(early, 0, "nobody came in its first turn");
+        let (most, ..) = tokio::join!(biased; gathered(), late(&together, 0), late(&together, 0), late(&together, 1), late(&together, 2), late(&together, 3));
+        assert_eq!(most, 4, "the last came too late");
+    }
+
     #[tokio::test]
     async fn a_full_bunch_is_followed_by_another_and_a_leader_that_leaves_closes_its_own_only() {
         let together = Together::default();
